@@ -1,0 +1,47 @@
+"""What can go wrong, in words that name the place, what was found and what is allowed."""
+
+from collections.abc import Iterable
+
+
+class PemsError(Exception):
+    """Base of every error that PEMS tells a person in one line a fault."""
+
+
+class ConfigError(PemsError):
+    """pems.toml cannot be used; the message has one line for each place to mend."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class BadSeries(PemsError):
+    """A recorded or generated series cannot be used; one line a fault: row, column, found, allowed."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class StaleReading(PemsError):
+    """A point has not been heard from for longer than its user allows, or is missing or suspect."""
+
+
+class MissingForecast(PemsError):
+    """A series that a part of the house needs was forecast by nobody."""
+
+
+class NoPlan(PemsError):
+    """No plan could be made in the time there was."""
+
+
+class UnsafePlan(PemsError):
+    """The verifier found that a plan breaks physics, a device limit or a minimum time."""
+
+    def __init__(self, violations: Iterable[str]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("\n".join(self.violations))
+
+
+class NotDelivered(PemsError):
+    """A command did not reach its device."""

@@ -1,0 +1,70 @@
+"""What is expected over the horizon, and what was measured before it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pandas as pd
+
+from .errors import MissingForecast
+from .horizon import Horizon
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One series, one mean value per step of the horizon."""
+
+    values: tuple[float, ...]
+    source: str
+    issued_at: datetime
+    quantiles: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
+    """Values by probability (0..1), where the source knows them."""
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Named series over one horizon; the name ends in the unit."""
+
+    horizon: Horizon
+    series: Mapping[str, Forecast]
+
+    def __post_init__(self) -> None:
+        for name, forecast in self.series.items():
+            for label, values in [("", forecast.values), *((f" p{q:g}", v) for q, v in forecast.quantiles.items())]:
+                if len(values) != self.horizon.steps:
+                    raise ValueError(
+                        f"forecast {name!r}{label} of {forecast.source} has {len(values)} values, "
+                        f"the horizon has {self.horizon.steps} steps"
+                    )
+                for t, value in enumerate(values):
+                    if not math.isfinite(value):
+                        raise ValueError(
+                            f"forecast {name!r}{label} of {forecast.source} is {value} at "
+                            f"{self.horizon.starts[t].isoformat()}; a finite number is needed"
+                        )
+
+    def __getitem__(self, name: str) -> tuple[float, ...]:
+        try:
+            return self.series[name].values
+        except KeyError:
+            known = ", ".join(sorted(self.series)) or "none"
+            raise MissingForecast(f"nobody forecasts {name!r}; there are: {known}") from None
+
+    def get(self, name: str, default: float) -> tuple[float, ...]:
+        """The series, or `default` in each step where nobody forecasts it."""
+        found = self.series.get(name)
+        return found.values if found else (default,) * self.horizon.steps
+
+
+@dataclass(frozen=True)
+class History:
+    """What was measured up to now: one column a series, labelled by interval start in UTC."""
+
+    frame: pd.DataFrame
+
+    def series(self, name: str) -> "pd.Series[float]":
+        """The known values of one series; empty if it was never measured."""
+        if name not in self.frame:
+            return pd.Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
+        return self.frame[name].dropna()

@@ -1,0 +1,81 @@
+"""What the house is to do over the horizon, and what each device is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from .horizon import Horizon
+from .override import Value
+
+
+class Rung(StrEnum):
+    """Where a plan comes from: the rungs of the fallback ladder, best first."""
+
+    SOLVER = "solver"
+    INCUMBENT = "incumbent"
+    SHIFTED = "shifted"
+    RULES = "rules"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is done, and what it is worth [currency] against the next best choice."""
+
+    text: str
+    saves: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One consistent course of the whole house. All series have one value per step."""
+
+    horizon: Horizon
+    dispatch: Mapping[str, tuple[float, ...]]
+    """Flows `<device>.<flow>_kw`, never negative, mean power of the step."""
+    modes: Mapping[str, tuple[str, ...]]
+    """Operating mode by `<device>`."""
+    levels: Mapping[str, tuple[float, ...]]
+    """States at the end of each step, such as `inverter.soc` or `heating.kitchen_c`."""
+    costs: Mapping[str, float]
+    """Cost terms [currency] over the horizon."""
+    rung: Rung
+    made_at: datetime
+    valid_until: datetime
+    bound: float | None = None
+    """No plan on this grid can cost less [currency], as the solver proved."""
+    marginal_value_per_kwh: tuple[float, ...] = ()
+    """What one more kWh at the house bus would cost in each step [currency/kWh]."""
+    executed_cost: float | None = None
+    """The bill of this plan as the devices would execute it [currency], as the verifier found."""
+    reasons: Mapping[str, Sequence[Reason]] = field(default_factory=dict)
+    """By `<device>` or `<device>.<control>`."""
+    solve_s: float = 0.0
+    detail: str = ""
+
+    @property
+    def cost(self) -> float:
+        return sum(self.costs.values())
+
+    @property
+    def gap(self) -> float | None:
+        """How much the cost can lie above the best possible [currency]."""
+        return None if self.bound is None else max(0.0, self.cost - self.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One control of one device, with the time for which the choice holds."""
+
+    device: str
+    control: str
+    value: Value
+    unit: str
+    valid_from: datetime
+    valid_until: datetime
+    reason: Reason = Reason("")
+    source: str = "plan"
+
+    def holds(self, at: datetime) -> bool:
+        return self.valid_from <= at < self.valid_until

@@ -1,0 +1,85 @@
+"""How the house is doing now, as far as it is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from .override import Override
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryState:
+    soc: float
+    """State of charge, 0..1; may lie below the floor or above the ceiling that plans keep."""
+    temperature_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InverterState:
+    """A hybrid inverter: its battery, if it has one, and the settings now in force."""
+
+    battery: BatteryState | None = None
+    mode: str = "load_first"
+    export_enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """One heated room: measured air, estimated slab, and what the relay is doing."""
+
+    temperature_c: float
+    slab_c: float
+    disturbance_kw: float = 0.0
+    """Heat that the model cannot account for, as the observer estimates it (sun, people, wrong parameters)."""
+    relay_on: bool = False
+    relay_since: datetime | None = None
+    """When the relay last switched; None if long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatingState:
+    rooms: Mapping[str, RoomState]
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """Rooms that could not be read, with the reason; they are planned from their last known state."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlexibleLoadState:
+    """A deferrable load: what it still needs and by when."""
+
+    energy_needed_kwh: float
+    ready_by: datetime | None = None
+    available_from: datetime | None = None
+    """None: available now."""
+    running: bool = False
+
+
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class SiteState:
+    """Everything that one cycle knows of the house."""
+
+    now: datetime
+    devices: Mapping[str, object]
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """Devices that are left out of this cycle, with the reason."""
+    overrides: Sequence[Override] = ()
+    peak_so_far_kw: float = 0.0
+    """Highest metered import mean of the billing period so far."""
+
+    def of(self, device: str, kind: type[D]) -> D:
+        """The state of one device, which is of that kind."""
+        state = self.devices[device]
+        if not isinstance(state, kind):
+            raise TypeError(f"{device} has a {type(state).__name__}, not a {kind.__name__}")
+        return state
+
+    def override(self, device: str, control: str, at: datetime) -> Override | None:
+        """The override in force for one control at an instant; the one set last wins."""
+        for override in reversed(self.overrides):
+            if override.device == device and override.control == control and override.holds(at):
+                return override
+        return None

@@ -1,0 +1,116 @@
+"""The contracts between the core and its plugins."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from .domain import (
+    Command,
+    Control,
+    Decision,
+    Equipment,
+    Executed,
+    Forecast,
+    Forecasts,
+    History,
+    Horizon,
+    Plan,
+    Reading,
+    Readings,
+    Receipt,
+    SiteState,
+    Step,
+    Value,
+)
+from .planning.model import DispatchModel
+
+
+@runtime_checkable
+class ModelPart(Protocol):
+    """Something that has a say in the dispatch model."""
+
+    def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
+        """Add flows [kW], limits and costs [currency] to the model."""
+
+
+@runtime_checkable
+class Device(ModelPart, Protocol):
+    """Something in the house that is measured and can be told what to do.
+
+    A device does no input or output: readings in, values out.
+    """
+
+    name: str
+    balances: bool
+    """True for a device that sees the rest of the house's load and balances it, as a hybrid inverter does."""
+
+    @property
+    def equipment(self) -> Equipment:
+        """What it is in physical terms; the simulated house is built from it."""
+
+    def controls(self) -> Sequence[Control]:
+        """The catalogue of what it can be told."""
+
+    def state(self, readings: Readings, before: object | None = None) -> object:
+        """Its state now.
+
+        :param before: its state in the last cycle, for what must be estimated over time.
+        :raises StaleReading: if a reading without which it cannot be planned is not fresh.
+        """
+
+    def decisions(self, plan: Plan, state: SiteState) -> Sequence[Decision]:
+        """What to tell it over the near part of the plan, in order of time; neighbours that agree are merged."""
+
+    def encode(self, decision: Decision, state: SiteState) -> Sequence[Command]:
+        """The messages that bring a decision about."""
+
+    def release(self) -> Sequence[Command]:
+        """The messages that give the device back to its own control; never empty."""
+
+    def execute(self, settings: Mapping[str, Value], state: object, step: Step) -> Executed:
+        """What it will really do in one step with these settings (by control), from this state."""
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """What a household wants. It adds costs and limits to the model..."""
+
+    name: str
+
+    def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
+        """Add this aim's costs [currency] and limits to the model."""
+
+
+@runtime_checkable
+class RuleBased(Protocol):
+    """...or decides without a solver: a baseline, and the fallback when no plan can be made."""
+
+    name: str
+
+    def decide(
+        self, devices: Sequence[Device], state: SiteState, forecasts: Forecasts, t: int
+    ) -> Sequence[Decision]:
+        """What to tell the devices in step `t` of the horizon, at whose start the house is in `state`."""
+
+
+class Forecaster(Protocol):
+    """Something that predicts one or more series."""
+
+    name: str
+    series: Sequence[str]
+    """The names of the series it gives."""
+
+    async def forecast(
+        self, horizon: Horizon, state: SiteState, history: History
+    ) -> Mapping[str, Forecast]:
+        """The series it can give now, by name; a series left out is taken from the next in the chain."""
+
+
+class Transport(Protocol):
+    """A way to reach devices."""
+
+    name: str
+
+    async def send(self, command: Command) -> Receipt: ...
+
+    def readings(self) -> Mapping[str, Reading]:
+        """The newest reading of each point heard on this transport."""
