@@ -1,0 +1,42 @@
+"""pems.toml: one section for each part of the house and one for each plugin."""
+
+from pems_core.domain import ConfigError
+
+from .core import (
+    CORE_SECTIONS,
+    DistributionWindow,
+    GridSection,
+    PvSection,
+    SiteSection,
+    SolverSection,
+    Stage,
+    StagesSection,
+    StrategySection,
+    TariffSection,
+)
+from .load import ENVIRONMENT, Config, load_config, parse_config
+from .section import Fault, Number, Secret, Section, Table, WallClock
+
+__all__ = [
+    "CORE_SECTIONS",
+    "ENVIRONMENT",
+    "Config",
+    "ConfigError",
+    "DistributionWindow",
+    "Fault",
+    "GridSection",
+    "Number",
+    "PvSection",
+    "Secret",
+    "Section",
+    "SiteSection",
+    "SolverSection",
+    "Stage",
+    "StagesSection",
+    "StrategySection",
+    "Table",
+    "TariffSection",
+    "WallClock",
+    "load_config",
+    "parse_config",
+]

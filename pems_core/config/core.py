@@ -1,0 +1,224 @@
+"""The sections that every house has, whatever its plugins."""
+
+from collections.abc import Iterable, Mapping
+from datetime import time
+from itertools import combinations
+from typing import ClassVar, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import ConfigDict, Field
+
+from pems_core.domain import GridSpec, PvArray
+from pems_core.tariff import DAY_MIN, PriceWindow, Tariff
+
+from .faults import did_you_mean
+from .section import Fault, Number, Section, Table, WallClock
+
+Stage = Literal["observe", "limited", "control"]
+QUARTER_MINUTES = 15
+
+
+class SiteSection(Section):
+    """[site]"""
+
+    required: ClassVar[bool] = True
+
+    name: str = Field("home", min_length=1, description="what the house is called in topics and reports")
+    latitude: Number = Field(ge=-90, le=90, description="degrees, north is positive")
+    longitude: Number = Field(ge=-180, le=180, description="degrees, east is positive")
+    timezone: str = Field(description='zone of every local time in this file, such as "Europe/Prague"')
+    currency: str = Field("EUR", min_length=1, description="currency of every price and cost in this file")
+
+    def faults(self) -> Iterable[Fault]:
+        zones = available_timezones()
+        if self.timezone not in zones:
+            hint = did_you_mean(self.timezone, zones)
+            yield Fault(("timezone",), f"found {self.timezone!r}; allowed: a name of the IANA time zone database{hint}")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class GridSection(Section):
+    """[grid]"""
+
+    required: ClassVar[bool] = True
+
+    import_limit_kw: Number = Field(gt=0, description="highest power drawn from the grid [kW]")
+    export_limit_kw: Number = Field(0.0, ge=0, description="highest power fed into the grid [kW]")
+
+    def spec(self) -> GridSpec:
+        return GridSpec(self.import_limit_kw, self.export_limit_kw)
+
+
+class DistributionWindow(Table):
+    """[[tariff.distribution]]: what the network costs at some time of day."""
+
+    begin: WallClock = Field(alias="from", description='local time at which the window begins, "HH:MM"')
+    end: WallClock = Field(alias="to", description='local time at which the window ends, "HH:MM"')
+    price_per_kwh: Number = Field(description="distribution price without tax [currency/kWh]")
+
+    def faults(self) -> Iterable[Fault]:
+        for key, clock in (("from", self.begin), ("to", self.end)):
+            if clock.minute % QUARTER_MINUTES:
+                yield Fault((key,), f"found {clock:%H:%M}; allowed: quarter hours, minutes 00, 15, 30 and 45")
+
+    def parts(self) -> tuple[PriceWindow, ...]:
+        """The window, in two if it reaches over midnight."""
+        midnight = time(0)
+        if self.begin < self.end or self.end == midnight:
+            return (PriceWindow(self.begin, self.end, self.price_per_kwh),)
+        return (
+            PriceWindow(self.begin, midnight, self.price_per_kwh),
+            PriceWindow(midnight, self.end, self.price_per_kwh),
+        )
+
+    def minutes(self) -> set[int]:
+        """The minutes of a local day that it holds."""
+        return {minute for part in self.parts() for minute in range(*part.minutes)}
+
+
+class TariffSection(Section):
+    """[tariff]: how the spot price becomes what is paid and what is earned.
+
+    import price = (spot + distribution + supplier margin) * (1 + vat)
+    feed-in price = spot - feed-in margin
+    """
+
+    eur_rate: Number = Field(1.0, gt=0, description="units of the site's currency per EUR, for spot prices in EUR")
+    distribution: tuple[DistributionWindow, ...] = Field(
+        (), description="windows that together cover the day once; none: no distribution price"
+    )
+    supplier_margin_per_kwh: Number = Field(0.0, description="supplier's margin without tax [currency/kWh]")
+    vat: Number = Field(0.0, ge=0, lt=1, description="tax on the whole import price [share]")
+    feed_in_margin_per_kwh: Number = Field(0.0, description="subtracted from the spot price [currency/kWh]")
+    capacity_charge_per_kw: Number = Field(
+        0.0, ge=0, description="per kW of the billing month's highest import mean of a quarter hour [currency/kW]"
+    )
+    fixed_fees_per_month: Number = Field(0.0, description="does not depend on use; only reported [currency/month]")
+
+    def faults(self) -> Iterable[Fault]:
+        if not self.distribution:
+            return
+        held = [window.minutes() for window in self.distribution]
+        for (first, a), (second, b) in combinations(enumerate(held), 2):
+            if a & b:
+                text = f"overlaps distribution[{first + 1}] at {_clock(min(a & b))}; each time of day has one price"
+                yield Fault(("distribution", second), text)
+        uncovered = set(range(DAY_MIN)).difference(*held)
+        if uncovered:
+            gaps = ", ".join(_spans(sorted(uncovered)))
+            yield Fault(("distribution",), f"no window covers {gaps}; the windows together cover 00:00 to 24:00")
+
+    def tariff(self, timezone: str) -> Tariff:
+        """The tariff in force in a local time zone."""
+        return Tariff(
+            windows=tuple(part for window in self.distribution for part in window.parts()),
+            margin_price_per_kwh=self.supplier_margin_per_kwh,
+            feed_in_margin_price_per_kwh=self.feed_in_margin_per_kwh,
+            vat=self.vat,
+            timezone=timezone,
+            capacity_charge_per_kw=self.capacity_charge_per_kw,
+        )
+
+
+class PvSection(Section):
+    """[[pv]]: one array."""
+
+    repeated: ClassVar[bool] = True
+
+    peak_kw: Number = Field(gt=0, description="power under standard conditions [kW]")
+    tilt_deg: Number = Field(ge=0, le=90, description="0 flat, 90 upright [degrees]")
+    azimuth_deg: Number = Field(ge=0, le=360, description="0 north, 90 east, 180 south [degrees]")
+    dc_of: str = Field("inverter", description='hybrid inverter it hangs on; "" for an inverter of its own')
+
+    def array(self) -> PvArray:
+        return PvArray(self.peak_kw, self.tilt_deg, self.azimuth_deg)
+
+
+class StrategySection(Section):
+    """[strategy]: one aim, or several with weights."""
+
+    name: str = Field("lowest_bill", min_length=1, description="the aim; not together with weights")
+    weights: dict[str, Number] = Field({}, description="weight of each aim, instead of a name")
+    parameters: dict[str, Number] = Field({}, description="numbers that the aims read; their pages say which")
+
+    def faults(self) -> Iterable[Fault]:
+        if self.weights and "name" in self.model_fields_set:
+            yield Fault(("weights",), f"found together with name = {self.name!r}; allowed: a name or weights")
+        for name, weight in self.weights.items():
+            if weight <= 0:
+                yield Fault(("weights", name), f"found {weight:g}; allowed: greater than 0")
+
+    @property
+    def mix(self) -> Mapping[str, float]:
+        """Weight by name of each aim."""
+        return self.weights or {self.name: 1.0}
+
+
+class SolverSection(Section):
+    """[solver]: how a plan is found, and its time grid."""
+
+    name: Literal["highs", "cbc"] = Field("highs", description="solver: highs or cbc")
+    time_limit_s: Number = Field(10.0, gt=0, description="longest search for one plan [s]")
+    gap: Number = Field(0.01, ge=0, description="stop when no plan can be cheaper by more than this [currency]")
+    path: Literal["reduced", "full", "both"] = Field("reduced", description="reduced, full or both")
+    horizon_hours: Number = Field(48.0, gt=0, le=168, description="how far a plan looks ahead [h]")
+    near_hours: Number = Field(12.0, gt=0, description="how long the short steps last [h]")
+    near_step_minutes: Literal[5, 10, 15, 30, 60] = Field(15, description="length of the short steps [min]")
+    far_step_minutes: Literal[15, 30, 60, 120] = Field(60, description="length of the long steps [min]")
+    binary_hours: Number = Field(6.0, ge=0, description="how long relays and modes are on or off, not shares [h]")
+
+    def faults(self) -> Iterable[Fault]:
+        if self.near_hours > self.horizon_hours:
+            yield _too_long("near_hours", self.near_hours, "horizon_hours", self.horizon_hours)
+        if self.binary_hours > self.horizon_hours:
+            yield _too_long("binary_hours", self.binary_hours, "horizon_hours", self.horizon_hours)
+        if self.far_step_minutes % self.near_step_minutes:
+            allowed = f"a multiple of near_step_minutes = {self.near_step_minutes}"
+            yield Fault(("far_step_minutes",), f"found {self.far_step_minutes}; allowed: {allowed}")
+
+
+class StagesSection(Section):
+    """[stages]: how far each device is trusted to PEMS; a device that is not listed has the default."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Stage]
+
+    default: Stage = Field("observe", description="observe: recommend only; limited: allow-list; control: all")
+
+    @property
+    def by_device(self) -> Mapping[str, Stage]:
+        return dict(self.__pydantic_extra__)
+
+    def of(self, device: str) -> Stage:
+        return self.by_device.get(device, self.default)
+
+
+CORE_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
+    ("site", SiteSection),
+    ("grid", GridSection),
+    ("tariff", TariffSection),
+    ("pv", PvSection),
+    ("strategy", StrategySection),
+    ("solver", SolverSection),
+    ("stages", StagesSection),
+)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _spans(minutes: list[int]) -> Iterable[str]:
+    begin = before = minutes[0]
+    for minute in [*minutes[1:], -1]:
+        if minute != before + 1:
+            yield f"{_clock(begin)} to {_clock(before + 1)}"
+            begin = minute
+        before = minute
+
+
+def _too_long(key: str, value: float, other: str, limit: float) -> Fault:
+    return Fault((key,), f"found {value:g}; allowed: at most {other} = {limit:g}")
