@@ -14,6 +14,7 @@ from .core import (
     StrategySection,
     TariffSection,
 )
+from .faults import did_you_mean
 from .load import ENVIRONMENT, Config, load_config, parse_config
 from .section import Fault, Number, Secret, Section, Table, WallClock
 
@@ -37,6 +38,7 @@ __all__ = [
     "Table",
     "TariffSection",
     "WallClock",
+    "did_you_mean",
     "load_config",
     "parse_config",
 ]

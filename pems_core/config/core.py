@@ -24,9 +24,11 @@ class SiteSection(Section):
     required: ClassVar[bool] = True
 
     name: str = Field("home", min_length=1, description="what the house is called in topics and reports")
-    latitude: Number = Field(ge=-90, le=90, description="degrees, north is positive")
-    longitude: Number = Field(ge=-180, le=180, description="degrees, east is positive")
-    timezone: str = Field(description='zone of every local time in this file, such as "Europe/Prague"')
+    latitude: Number = Field(examples=[50.0], ge=-90, le=90, description="degrees, north is positive")
+    longitude: Number = Field(examples=[15.0], ge=-180, le=180, description="degrees, east is positive")
+    timezone: str = Field(
+        examples=["UTC"], description='zone of every local time in this file, such as "Europe/Prague"'
+    )
     currency: str = Field("EUR", min_length=1, description="currency of every price and cost in this file")
 
     def faults(self) -> Iterable[Fault]:
@@ -45,7 +47,7 @@ class GridSection(Section):
 
     required: ClassVar[bool] = True
 
-    import_limit_kw: Number = Field(gt=0, description="highest power drawn from the grid [kW]")
+    import_limit_kw: Number = Field(examples=[17.0], gt=0, description="highest power drawn from the grid [kW]")
     export_limit_kw: Number = Field(0.0, ge=0, description="highest power fed into the grid [kW]")
 
     def spec(self) -> GridSpec:
@@ -57,7 +59,7 @@ class DistributionWindow(Table):
 
     begin: WallClock = Field(alias="from", description='local time at which the window begins, "HH:MM"')
     end: WallClock = Field(alias="to", description='local time at which the window ends, "HH:MM"')
-    price_per_kwh: Number = Field(description="distribution price without tax [currency/kWh]")
+    price_per_kwh: Number = Field(examples=[1.0], description="distribution price without tax [currency/kWh]")
 
     def faults(self) -> Iterable[Fault]:
         for key, clock in (("from", self.begin), ("to", self.end)):
@@ -128,9 +130,9 @@ class PvSection(Section):
 
     repeated: ClassVar[bool] = True
 
-    peak_kw: Number = Field(gt=0, description="power under standard conditions [kW]")
-    tilt_deg: Number = Field(ge=0, le=90, description="0 flat, 90 upright [degrees]")
-    azimuth_deg: Number = Field(ge=0, le=360, description="0 north, 90 east, 180 south [degrees]")
+    peak_kw: Number = Field(examples=[5.0], gt=0, description="power under standard conditions [kW]")
+    tilt_deg: Number = Field(examples=[35.0], ge=0, le=90, description="0 flat, 90 upright [degrees]")
+    azimuth_deg: Number = Field(examples=[180.0], ge=0, le=360, description="0 north, 90 east, 180 south [degrees]")
     dc_of: str = Field("inverter", description='hybrid inverter it hangs on; "" for an inverter of its own')
 
     def array(self) -> PvArray:

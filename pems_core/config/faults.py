@@ -1,10 +1,12 @@
 """Says what is wrong in pems.toml: `key path: what was found; what is allowed; did you mean 'x'?`"""
 
+import copy
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from .section import Fault, Loc, Table
@@ -62,6 +64,30 @@ def cross_faults(name: str, raw: object, table: Table) -> Iterator[str]:
         yield f"{key_path(name, raw, loc)}: {text}"
 
 
+def repaired(model: type[Table], raw: object, error: ValidationError) -> object:
+    """A copy of `raw` without the values that pydantic refused, so that the rest can still be checked.
+
+    A refused value falls back to its key's default, or to the key's first example if it has no default.
+    """
+    result = copy.deepcopy(raw)
+    for detail in error.errors():
+        if detail["loc"]:
+            _repair(model, result, detail["loc"])
+    return result
+
+
+def _repair(model: type[Table], raw: object, loc: Loc) -> None:
+    parent, key = raw, loc[-1]
+    for step in loc[:-1]:
+        parent = _below(parent, step)
+    if not isinstance(parent, dict) or not isinstance(key, str):
+        return
+    parent.pop(key, None)
+    info = _field(_model_at(model, loc[:-1]), key)
+    if info is not None and info.is_required() and info.examples:
+        parent[key] = info.examples[0]
+
+
 def _all_faults(table: Table) -> Iterator[Fault]:
     yield from table.faults()
     for field, info in type(table).model_fields.items():
@@ -110,20 +136,20 @@ def _keys(model: type[Table]) -> list[str]:
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
+def _field(model: type[Table], key: str) -> FieldInfo | None:
+    return next((info for name, info in model.model_fields.items() if key == (info.alias or name)), None)
+
+
 def _description(model: type[Table], key: str) -> str:
-    for name, info in model.model_fields.items():
-        if key == (info.alias or name):
-            return info.description or key
-    return key
+    info = _field(model, key)
+    return (info.description if info else None) or key
 
 
 def _model_at(model: type[Table], loc: Loc) -> type[Table]:
     """The table that stands at `loc` below a section."""
     for key in loc:
-        if isinstance(key, str):
-            for name, info in model.model_fields.items():
-                if key == (info.alias or name):
-                    model = _table_in(info.annotation) or model
+        info = _field(model, key) if isinstance(key, str) else None
+        model = (_table_in(info.annotation) if info else None) or model
     return model
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pems_core.domain import ConfigError
 
 from .core import CORE_SECTIONS
-from .faults import cross_faults, did_you_mean, validation_faults
+from .faults import cross_faults, did_you_mean, repaired, validation_faults
 from .section import Section, Surroundings
 
 S = TypeVar("S", bound=Section)
@@ -181,8 +181,21 @@ def _table(
     try:
         table = model.model_validate(written, context=surroundings)
     except ValidationError as error:
-        return None, list(validation_faults(path, model, written, error))
+        told = list(validation_faults(path, model, written, error))
+        return None, told + _faults_beside(path, model, repaired(model, written, error), surroundings, told)
     return table, list(cross_faults(path, written, table))
+
+
+def _faults_beside(
+    path: str, model: type[Section], mended: object, surroundings: Surroundings, told: list[str]
+) -> list[str]:
+    """Faults between keys that can be found although some values are wrong."""
+    try:
+        table = model.model_validate(mended, context=surroundings)
+    except ValidationError:
+        return []  # too much is wrong to look further; what is wrong has been told
+    places = {line.partition(": ")[0] for line in told}
+    return [line for line in cross_faults(path, mended, table) if line.partition(": ")[0] not in places]
 
 
 def _left_to_default(section: Section) -> Iterable[str]:
