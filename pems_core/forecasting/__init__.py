@@ -1,0 +1,1 @@
+"""What every house needs to look ahead: the sun, and a chain of forecasters."""

@@ -1,0 +1,1 @@
+"""A house that answers with physics, and the series it lives on."""
