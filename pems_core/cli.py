@@ -1,0 +1,40 @@
+"""The `pems` command; each subcommand is a module of `pems_core.commands`."""
+
+from typing import Any
+
+import click
+
+from .commands.check import check
+from .commands.plugins import plugins
+from .domain import BadSeries, ConfigError, PemsError
+
+WRONG_INPUT = 2
+FAILED = 1
+
+
+class Commands(click.Group):
+    """Tells what PEMS knows to be wrong in one line a fault, without a traceback unless `--debug` is given."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PemsError as error:
+            if ctx.params["debug"]:
+                raise
+            click.echo(str(error), err=True)
+            ctx.exit(WRONG_INPUT if isinstance(error, ConfigError | BadSeries) else FAILED)
+
+
+@click.group(cls=Commands)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="pems", message="%(prog)s %(version)s")
+def pems(debug: bool) -> None:
+    """Plan and run the energy of one house."""
+
+
+pems.add_command(check)
+pems.add_command(plugins)
+
+
+def main() -> None:
+    pems(prog_name="pems")

@@ -1,0 +1,41 @@
+"""`pems check`: can this house file be used?"""
+
+import os
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pems_core.config import Config, ConfigError, load_config
+from pems_core.plugins import create_devices, declared_sections, device_name_faults, load_plugins
+from pems_core.protocols import Device
+
+from .options import house_option
+
+
+@click.command()
+@house_option
+@click.option("--defaults", is_flag=True, help="Show every key that the file leaves to its default.")
+def check(house: Path, defaults: bool) -> None:
+    """Check a house file and show what it describes."""
+    plugins = load_plugins()
+    config = load_config(house, declared_sections(plugins), os.environ)
+    devices = create_devices(plugins, config)
+    faults = device_name_faults(config, [device.name for device in devices])
+    if faults:
+        raise ConfigError(faults)
+    show(Console(), config, devices, defaults)
+
+
+def show(console: Console, config: Config, devices: tuple[Device, ...], defaults: bool) -> None:
+    """Print the files that were read, the devices with their controls, and what was left to defaults."""
+    console.print(f"{' + '.join(map(str, config.files))}: fine")
+    table = Table("device", "controls", box=None)
+    for device in devices:
+        table.add_row(device.name, ", ".join(control.name for control in device.controls()))
+    console.print(table)
+    console.print(f"{len(config.defaults)} keys have their default{'' if defaults else '; --defaults shows them'}")
+    if defaults:
+        for line in config.defaults:
+            console.print(f"  {line}", markup=False, highlight=False)

@@ -1,0 +1,47 @@
+"""`pems plugins`: what is installed, and what it gives."""
+
+import os
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pems_core.config import load_config
+from pems_core.plugins import Discovery, Given, PluginError, declared_sections, find_plugins, given
+
+
+@click.command()
+@click.option(
+    "--house", type=click.Path(path_type=Path, dir_okay=False), help="Show what each plugin gives to this house."
+)
+def plugins(house: Path | None) -> None:
+    """List the plugins: version, hooks, section, what they give, and what is wrong with them."""
+    discovery = find_plugins()
+    gifts = _gifts(discovery, house) if house else None
+    Console().print(table_of(discovery, gifts))
+    faults = [f"{plugin.name}: {plugin.fault}" for plugin in discovery.found if plugin.fault]
+    if faults:
+        raise PluginError(faults)
+
+
+def table_of(discovery: Discovery, gifts: dict[str, Given] | None) -> Table:
+    """One row for each plugin."""
+    table = Table("plugin", "version", "distribution", "section", "hooks", *(["gives"] if gifts is not None else []))
+    for plugin in discovery.found:
+        cells = [plugin.name, plugin.version, plugin.distribution, plugin.section]
+        cells.append("[red]cannot be used[/red]" if plugin.fault else "\n".join(plugin.hooks))
+        if gifts is not None:
+            cells.append(_in_words(gifts.get(plugin.name, Given())))
+        table.add_row(*cells)
+    return table
+
+
+def _gifts(discovery: Discovery, house: Path) -> dict[str, Given]:
+    config = load_config(house, declared_sections(discovery.manager), os.environ)
+    return given(discovery.manager, config)
+
+
+def _in_words(gifts: Given) -> str:
+    kinds = (("devices", gifts.devices), ("forecasters", gifts.forecasters), ("strategies", gifts.strategies))
+    return "\n".join(f"{kind}: {', '.join(names)}" for kind, names in kinds if names)
