@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 import numpy as np
@@ -49,10 +49,13 @@ class Allowed:
     suspicious_below: float = 0.0
     """A whole day or more that stays below this, yet not at 0, is in another unit."""
     suspicion: str = ""
+    suspicious_median: float = float("inf")
+    """A column whose median magnitude is above this is in the unit of `too_high`, even if no value is above `high`."""
 
 
 # The highest price recorded in Central Europe was 0.94 EUR/kWh at wholesale, about 30 CZK/kWh with fees and tax.
-PRICE = Allowed(-40, 40, "currency/kWh", "probably per MWh (divide by 1000)", "probably per MWh (divide by 1000)")
+PER_MWH = "probably per MWh (divide by 1000)"
+PRICE = Allowed(-40, 40, "currency/kWh", PER_MWH, PER_MWH, suspicious_median=20)
 # A house has a connection of some tens of kW.
 POWER = Allowed(0, 100, "kW", "probably W (divide by 1000)", "flows are never negative")
 LIMITS = {
@@ -120,10 +123,11 @@ def check_columns(header: Sequence[str], has_tariff: bool, faults: Faults) -> No
     known = [TIME, SPOT, *REQUIRED, *OPTIONAL]
     known += [name + FORECAST for name in known if name != TIME]
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        faults.add("the header has no comma; allowed: CSV with commas between values")
-    for name in needed:
-        if name not in header:
-            faults.add(f"column {name} is missing; found: {', '.join(header)}; needed: {', '.join(needed)}")
+        faults.add(f"row 1: found {header[0]!r}, which has no comma; allowed: CSV with commas between values")
+        return
+    missing = [name for name in needed if name not in header]
+    if missing:
+        faults.add(f"missing columns: {', '.join(missing)}; found: {', '.join(header)}; needed: {', '.join(needed)}")
     for name in dict.fromkeys(header):
         if name not in known:
             faults.add(unknown_column(name, known))
@@ -162,6 +166,8 @@ def check_times(column: "pd.Series[str]", faults: Faults) -> tuple[pd.DatetimeIn
             faults.add(f"{TIME}: found {found}; allowed: steps of 5, 15, 30 or 60 min")
         return index, step or STEPS[1]
     check_grid(index, step, faults)
+    if not wrong.any():
+        check_gaps(index, step, faults)
     return index, step
 
 
@@ -175,31 +181,34 @@ def common_step(index: pd.DatetimeIndex) -> timedelta | None:
 
 
 def check_grid(index: pd.DatetimeIndex, step: timedelta, faults: Faults) -> None:
-    """Every row is one step after the row above it, on the grid of the step."""
-    every = f"every row {step / timedelta(minutes=1):g} min after the one above"
+    """Rows ascend, each time stands once, and on a multiple of the step."""
+    before = np.r_[False, np.asarray(index[1:] < index[:-1])]
+    double = np.asarray(index.duplicated()) & np.asarray(index.notna())
+    off_grid = np.asarray((index - index.normalize()) % step != timedelta(0)) & np.asarray(index.notna())
+    allowed = f"multiples of {step / timedelta(minutes=1):g} min since midnight UTC"
+    faults.rows(
+        TIME, before, lambda i: f"{stamp(index[i])}, which is before {stamp(index[i - 1])} above", "ascending times"
+    )
+    faults.rows(TIME, double, lambda i: f"{stamp(index[i])} a second time", "each time once")
+    faults.rows(TIME, off_grid, lambda i: stamp(index[i]), allowed)
 
-    def at(i: int) -> str:
-        return f"{index[i]:%Y-%m-%dT%H:%M:%SZ}"
 
-    after = np.r_[False, np.asarray(index[1:] < index[:-1])]
-    faults.rows(TIME, after, lambda i: f"{at(i)}, which is before {at(i - 1)} in the row above", every)
-    faults.rows(TIME, index.duplicated(), lambda i: f"{at(i)} a second time", "each time once")
-    midnight = index.normalize()
-    off_grid = np.asarray((index - midnight) % step != timedelta(0)) & np.asarray(index.notna())
-    faults.rows(TIME, off_grid, at, f"multiples of {step / timedelta(minutes=1):g} min since midnight UTC")
-
+def check_gaps(index: pd.DatetimeIndex, step: timedelta, faults: Faults) -> None:
+    """No time is left out, whatever the order of the rows."""
     order = np.argsort(index.asi8, kind="stable")
     ordered = index[order]
-    missing = np.asarray((ordered[1:] - ordered[:-1]) // step) - 1
-    gaps = np.zeros(len(index), dtype=bool)
-    gaps[order[1:]] = (missing > 0) & np.asarray(ordered[:-1].notna())
-    before = dict(zip(order[1:].tolist(), zip(missing, order[:-1].tolist(), strict=True), strict=True))
+    left_out = np.zeros(len(index), dtype=np.int64)
+    left_out[order[1:]] = np.asarray((ordered[1:] - ordered[:-1]) // step) - 1
+    previous = dict(zip(order[1:].tolist(), order[:-1].tolist(), strict=True))
 
     def gap(i: int) -> str:
-        count, previous = before[i]
-        return f"a gap: {count:.0f} rows are missing between {at(previous)} and {at(i)}"
+        return f"a gap of {left_out[i]} rows between {stamp(index[int(previous[i])])} and {stamp(index[i])}"
 
-    faults.rows(TIME, gaps, gap, every)
+    faults.rows(TIME, left_out > 0, gap, f"a row every {step / timedelta(minutes=1):g} min")
+
+
+def stamp(label: datetime) -> str:
+    return f"{label:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def check_values(frame: pd.DataFrame, step: timedelta, faults: Faults) -> pd.DataFrame:
@@ -230,6 +239,9 @@ def check_magnitude(
     if 0 < highest <= limits.suspicious_below and len(values) * step >= timedelta(days=1) and not low.any():
         i = int(values.argmax())
         faults.add(f"row {row(i)}, {name}: found at most {highest:g}, {limits.suspicion}; allowed: {allowed}")
+    typical = float(np.median(np.abs(values)))
+    if typical > limits.suspicious_median and not (high.any() or low.any()):
+        faults.add(f"{name}: found a median of {typical:g}, {limits.too_high}; allowed: {allowed}")
 
 
 def found_number(value: float, likely: str) -> str:
