@@ -57,8 +57,8 @@ class Device(ModelPart, Protocol):
         :raises StaleReading: if a reading without which it cannot be planned is not fresh.
         """
 
-    def decisions(self, plan: Plan, state: SiteState) -> Sequence[Decision]:
-        """What to tell it over the near part of the plan, in order of time; neighbours that agree are merged."""
+    def settings(self, plan: Plan, t: int) -> Mapping[str, Value]:
+        """The value of each control that brings step `t` of the plan about."""
 
     def encode(self, decision: Decision, state: SiteState) -> Sequence[Command]:
         """The messages that bring a decision about."""

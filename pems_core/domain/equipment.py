@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cached_property
+from math import inf
 from zoneinfo import ZoneInfo
 
 Curve = tuple[tuple[float, float], ...]
@@ -215,6 +216,7 @@ class Step:
     """Value of each forecast series in this step."""
     load_kw: float = 0.0
     """What the rest of the house draws from the bus less what it feeds in; only balancing devices use it."""
+    export_limit_kw: float = inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ class Plan:
     rung: Rung
     made_at: datetime
     valid_until: datetime
+    prices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The prices it was made with [currency/kWh], by name of the series."""
+    binary_steps: int = 0
+    """In this many first steps switches are on or off; beyond they are shares of the step."""
     bound: float | None = None
     """No plan on this grid can cost less [currency], as the solver proved."""
     marginal_value_per_kwh: tuple[float, ...] = ()

@@ -42,6 +42,10 @@ class HeatingState:
     rooms: Mapping[str, RoomState]
     faults: Mapping[str, str] = field(default_factory=dict)
     """Rooms that could not be read, with the reason; they are planned from their last known state."""
+    at: datetime | None = None
+    """When this was so; None in a state that was not measured."""
+    heat_kwh: Mapping[str, float] = field(default_factory=dict)
+    """Heat meters as they stood, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)

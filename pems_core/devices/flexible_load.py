@@ -1,0 +1,89 @@
+"""A load that needs some energy by some time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from ..domain import (
+    Control,
+    ControlKind,
+    Executed,
+    FlexibleLoadSpec,
+    FlexibleLoadState,
+    Forecasts,
+    Plan,
+    Readings,
+    SiteState,
+    Step,
+    Value,
+)
+from ..planning.model import DispatchModel
+from ..planning.parts.flexible_load import add_flexible_load
+
+MAX_AGE = timedelta(minutes=15)
+
+
+class FlexibleLoadDevice:
+    """Readings to what is still needed, plan to power; a brand adds `encode` and `release`."""
+
+    balances = False
+
+    def __init__(self, name: str, spec: FlexibleLoadSpec) -> None:
+        self.name = name
+        self.spec = spec
+
+    @property
+    def equipment(self) -> FlexibleLoadSpec:
+        return self.spec
+
+    def controls(self) -> Sequence[Control]:
+        return [Control("power_kw", ControlKind.NUMBER, "kW", 0.0, self.spec.power_max_kw)]
+
+    def state(self, readings: Readings, before: object | None = None) -> FlexibleLoadState:
+        needed_kwh = readings.number(f"{self.name}/energy_needed_kwh", MAX_AGE, "kWh")
+        available_from, ready_by = window(self.spec, readings.now)
+        return FlexibleLoadState(needed_kwh, ready_by, available_from)
+
+    def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
+        add_flexible_load(model, self.name, self.spec, state, forecasts)
+
+    def settings(self, plan: Plan, t: int) -> Mapping[str, Value]:
+        power_kw = plan.dispatch[f"{self.name}.power_kw"][t]
+        if self.spec.on_off and t < plan.binary_steps:
+            power_kw = self.spec.power_max_kw if power_kw > self.spec.power_max_kw / 2 else 0.0
+        return {"power_kw": power_kw}
+
+    def execute(self, settings: Mapping[str, Value], state: object, step: Step) -> Executed:
+        assert isinstance(state, FlexibleLoadState)
+        wanted_kw = float(settings.get("power_kw", self.spec.power_max_kw))
+        begun = state.available_from is None or step.start >= state.available_from
+        open_still = state.ready_by is None or step.start < state.ready_by
+        power_kw = min(wanted_kw, state.energy_needed_kwh / step.length_h) if begun and open_still else 0.0
+        needed_kwh = max(0.0, state.energy_needed_kwh - power_kw * step.length_h)
+        return Executed(
+            {"power_kw": power_kw},
+            replace(state, energy_needed_kwh=needed_kwh, running=power_kw > 0),
+            {"needed_kwh": needed_kwh},
+        )
+
+
+def window(spec: FlexibleLoadSpec, now: datetime) -> tuple[datetime, datetime]:
+    """The running or next window of a daily load: from when it can be served, and by when it must be.
+
+    Both are instants; the house file gives local wall-clock times.
+    """
+    zone = ZoneInfo(spec.timezone)
+    today = now.astimezone(zone).date()
+    found = None
+    for offset in (-1, 0, 1):
+        begins = datetime.combine(today + timedelta(days=offset), spec.available_from, zone)
+        ends = datetime.combine(begins.date(), spec.ready_by, zone)
+        if ends <= begins:
+            ends = datetime.combine(begins.date() + timedelta(days=1), spec.ready_by, zone)
+        utc = now.tzinfo
+        found = (begins.astimezone(utc), ends.astimezone(utc))
+        if found[1] > now:
+            return found
+    assert found is not None
+    return found

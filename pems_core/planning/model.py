@@ -1,0 +1,133 @@
+"""The dispatch model: devices and strategies add parts, the core closes it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyomo.environ as pyo
+
+from ..domain import Horizon
+
+Expression = Any  # a Pyomo expression; Pyomo has no types
+PerStep = Callable[[int], Expression]
+Values = Callable[[Expression], float]
+"""Gives the value of a Pyomo variable or expression in a solution."""
+ModeAt = Callable[[int, Values], str]
+Rounding = Callable[[Values], Sequence[tuple[Any, float]]]
+"""Gives binary variables and whole values for them from a solution in which they are fractional."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    expression: Expression
+    kind: str
+
+
+class DispatchModel:
+    """A mixed-integer linear model of the house over a horizon.
+
+    Parts name their flows at the house bus; every flow is >= 0 and in kW:
+
+    - a source brings power to the bus (PV, discharge, import),
+    - a sink takes power from it (load, charge, export).
+
+    `close` then makes sources equal sinks in every step and adds up the costs [currency]. The order in
+    which parts are added never matters.
+
+    :param binary_steps: in this many first steps switches are on or off; beyond they may be anything between.
+    """
+
+    def __init__(self, horizon: Horizon, binary_steps: int | None = None) -> None:
+        self.horizon = horizon
+        self.binary_steps = horizon.steps if binary_steps is None else min(binary_steps, horizon.steps)
+        self.pyomo = pyo.ConcreteModel("pems")
+        self.pyomo.steps = pyo.RangeSet(0, horizon.steps - 1)
+        self.sources: dict[str, PerStep] = {}
+        self.sinks: dict[str, PerStep] = {}
+        self.flows: dict[str, PerStep] = {}
+        self.levels: dict[str, PerStep] = {}
+        self.modes: dict[str, ModeAt] = {}
+        self.costs: dict[str, Cost] = {}
+        self.roundings: list[Rounding] = []
+        self.guesses: list[Rounding] = []
+        self.closed = False
+        self._weights: dict[str, float] = {}
+
+    def part(self, name: str) -> pyo.Block:
+        """A block of its own for one device or strategy."""
+        if self.pyomo.component(name) is not None:
+            raise ValueError(f"two parts of the model are called {name!r}; names are unique")
+        block = pyo.Block(concrete=True)
+        self.pyomo.add_component(name, block)
+        return block
+
+    def switch_domain(self, t: int) -> Any:
+        """Binary in the near steps, a share 0..1 beyond."""
+        return pyo.Binary if t < self.binary_steps else pyo.Reals
+
+    def add_source(self, name: str, power_kw: PerStep) -> None:
+        self._enter(self.sources, name, power_kw)
+
+    def add_sink(self, name: str, power_kw: PerStep) -> None:
+        self._enter(self.sinks, name, power_kw)
+
+    def add_flow(self, name: str, power_kw: PerStep) -> None:
+        """A flow behind the bus that the plan shall show, such as battery charge."""
+        self._enter(self.flows, name, power_kw)
+
+    def add_level(self, name: str, level: PerStep) -> None:
+        """A state at the end of each step that the plan shall show."""
+        self._enter(self.levels, name, level)
+
+    def add_modes(self, name: str, mode_at: ModeAt) -> None:
+        """How to name a device's operating mode in each step of a solution."""
+        self._enter(self.modes, name, mode_at)
+
+    def add_cost(self, name: str, cost: Expression, kind: str = "strategy") -> None:
+        """A term of the objective [currency].
+
+        :param kind: bill, wear, comfort, strategy, terminal or limit; `weigh` multiplies whole kinds.
+        """
+        self._enter(self.costs, name, Cost(cost, kind))
+
+    def add_rounding(self, rounding: Rounding) -> None:
+        """How to bring many small switches (relays) to whole values; the result is kept, not searched on."""
+        self.roundings.append(rounding)
+
+    def add_guess(self, guess: Rounding) -> None:
+        """Likely whole values of a few large switches (operating modes); they are searched on if this is not best."""
+        self.guesses.append(guess)
+
+    def weigh(self, kind: str, factor: float) -> None:
+        """Multiply all costs of one kind; several factors multiply."""
+        self._weights[kind] = self._weights.get(kind, 1.0) * factor
+
+    def weight(self, kind: str) -> float:
+        return self._weights.get(kind, 1.0)
+
+    def import_kw(self, t: int) -> Expression:
+        return self.pyomo.grid.import_kw[t]
+
+    def export_kw(self, t: int) -> Expression:
+        return self.pyomo.grid.export_kw[t]
+
+    def close(self) -> None:
+        """Add the power balance and the objective."""
+        if self.closed:
+            raise ValueError("the model is closed already")
+        self.closed = True
+        sources, sinks = tuple(self.sources.values()), tuple(self.sinks.values())
+        self.pyomo.power_balance = pyo.Constraint(
+            self.pyomo.steps,
+            rule=lambda _, t: sum(power(t) for power in sources) == sum(power(t) for power in sinks),
+        )
+        self.pyomo.cost = pyo.Objective(
+            expr=sum(self.weight(cost.kind) * cost.expression for cost in self.costs.values()),
+            sense=pyo.minimize,
+        )
+
+    @staticmethod
+    def _enter(ledger: dict[str, Any], name: str, entry: Any) -> None:
+        if name in ledger:
+            raise ValueError(f"two parts of the model add {name!r}; names are unique")
+        ledger[name] = entry

@@ -1,0 +1,79 @@
+"""Brings the relays' planned shares to on and off, together, so that their sum follows the planned power."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ...domain import Horizon, RoomSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySchedule:
+    """What one relay shall do in the near steps, as shares of each step."""
+
+    room: RoomSpec
+    duty: tuple[float, ...]
+    fixed: tuple[bool, ...]
+    on_now: bool
+    since: datetime | None
+
+
+@dataclass(slots=True)
+class _Relay:
+    schedule: RelaySchedule
+    on: bool
+    since: datetime | None
+    owed_kwh: float = 0.0
+    """Heat that was planned and not yet given."""
+    switched: list[bool] = field(default_factory=list)
+
+    def bound_to(self, t: int, at: datetime) -> bool | None:
+        """The position it must take in step `t`; None if it may choose."""
+        if self.schedule.fixed[t]:
+            return self.schedule.duty[t] > 0.5
+        room = self.schedule.room
+        if self.since is not None and at < self.since + (room.min_on if self.on else room.min_off):
+            return self.on
+        return None
+
+    def take(self, t: int, on: bool, at: datetime, step_h: float) -> None:
+        if on != self.on:
+            self.on, self.since = on, at
+        self.owed_kwh += (self.schedule.duty[t] - on) * self.schedule.room.relay_kw * step_h
+        self.switched.append(on)
+
+
+def round_relays(schedules: Sequence[RelaySchedule], horizon: Horizon) -> list[tuple[bool, ...]]:
+    """Choose on or off for each relay and near step.
+
+    Step by step, the relays to which most heat is owed (counted in steps of their own power) are switched
+    on, until the sum of what is owed to the whole house is below half of the next relay. So each room gets
+    its heat within about one step, and the sum of all relays, which the grid sees, stays close to the plan.
+    """
+    relays = [_Relay(schedule, schedule.on_now, schedule.since) for schedule in schedules]
+    steps = len(schedules[0].duty) if schedules else 0
+    for t in range(steps):
+        at, step_h = horizon.starts[t], horizon.step_h[t]
+        bound = {id(relay): relay.bound_to(t, at) for relay in relays}
+        free = [relay for relay in relays if bound[id(relay)] is None]
+
+        def due_kwh(relay: _Relay, t: int = t, step_h: float = step_h) -> float:
+            return relay.owed_kwh + relay.schedule.duty[t] * relay.schedule.room.relay_kw * step_h
+
+        house_kwh = sum(due_kwh(relay) for relay in relays)
+        for relay in relays:
+            if bound[id(relay)]:
+                house_kwh -= relay.schedule.room.relay_kw * step_h
+            if bound[id(relay)] is not None:
+                relay.take(t, bool(bound[id(relay)]), at, step_h)
+        # Ties go to the relay that is on already, then by name: fewer switchings, and the same plan every time.
+        free.sort(key=lambda r: (-due_kwh(r) / (r.schedule.room.relay_kw * step_h), not r.on, r.schedule.room.name))
+        for relay in free:
+            full_kwh = relay.schedule.room.relay_kw * step_h
+            due = due_kwh(relay)
+            must = due >= 0.98 * full_kwh
+            on = must or (due > 0.02 * full_kwh and house_kwh >= 0.5 * full_kwh)
+            if on:
+                house_kwh -= full_kwh
+            relay.take(t, on, at, step_h)
+    return [tuple(relay.switched) for relay in relays]

@@ -1,0 +1,140 @@
+"""A closed dispatch model as arrays, the form in which solvers take it."""
+
+import gc
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyomo.environ as pyo
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+from .model import DispatchModel, Values
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StandardForm:
+    """minimize cost @ x + offset, row_low <= A x <= row_high, low <= x <= high, x[whole] integer.
+
+    A is held by columns (compressed sparse column).
+    """
+
+    starts: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int32]
+    values: Floats
+    row_low: Floats
+    row_high: Floats
+    low: Floats
+    high: Floats
+    whole: npt.NDArray[np.bool_]
+    cost: Floats
+    offset: float
+    matrix_id: int = field(default_factory=itertools.count(1).__next__)
+    """Forms with the same matrix and costs share it, so that a solver can go on from where it was."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.row_low), len(self.low)
+
+    def relaxed(self, columns: npt.NDArray[np.int64] | None = None) -> "StandardForm":
+        """The same with these columns (or all) no longer whole."""
+        whole = self.whole.copy()
+        whole[slice(None) if columns is None else columns] = False
+        return replace(self, whole=whole)
+
+    def fixed(self, columns: npt.NDArray[np.int64], values: Floats) -> "StandardForm":
+        """The same with these columns held at `values`."""
+        low, high, whole = self.low.copy(), self.high.copy(), self.whole.copy()
+        low[columns] = high[columns] = values
+        whole[columns] = False
+        return replace(self, low=low, high=high, whole=whole)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A standard form with the way back to the Pyomo variables it came from."""
+
+    form: StandardForm
+    columns: Mapping[int, int]
+    """Column by id of the Pyomo variable."""
+    balance_rows: tuple[int, ...]
+    """Rows of the power balance, one per step."""
+    model: DispatchModel
+
+    def values(self, x: Floats) -> Values:
+        """Evaluates variables and expressions of the model in a solution."""
+        columns = self.columns
+
+        def value(expression: Any) -> float:
+            if isinstance(expression, int | float):
+                return float(expression)
+            column = columns.get(id(expression))
+            if column is not None:
+                return float(x[column])
+            return float(pyo.value(expression))
+
+        return value
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Building a model makes hundreds of thousands of small objects and no garbage; collecting costs half the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def compile_model(model: DispatchModel) -> Compiled:
+    """Bring a closed model into standard form."""
+    if not model.closed:
+        raise ValueError("close the model before it is compiled")
+    info = LinearStandardFormCompiler().write(model.pyomo, mixed_form=True)
+    count = len(info.columns)
+    row_low = np.full(len(info.rows), -np.inf)
+    row_high = np.full(len(info.rows), np.inf)
+    for i, (row, rhs) in enumerate(zip(info.rows, info.rhs, strict=True)):
+        if row.bound_type <= 0:
+            row_low[i] = rhs
+        if row.bound_type >= 0:
+            row_high[i] = rhs
+    low, high = np.empty(count), np.empty(count)
+    whole = np.zeros(count, dtype=np.bool_)
+    for j, variable in enumerate(info.columns):
+        lb, ub = variable.bounds
+        low[j] = -np.inf if lb is None else lb
+        high[j] = np.inf if ub is None else ub
+        whole[j] = not variable.is_continuous()
+    matrix = info.A.tocsc()
+    balance = {id(c): t for t, c in model.pyomo.power_balance.items()}
+    balance_rows = [0] * model.horizon.steps
+    for i, row in enumerate(info.rows):
+        t = balance.get(id(row.constraint))
+        if t is not None:
+            balance_rows[t] = i
+    return Compiled(
+        form=StandardForm(
+            starts=matrix.indptr.astype(np.int32),
+            rows=matrix.indices.astype(np.int32),
+            values=matrix.data.astype(np.float64),
+            row_low=row_low,
+            row_high=row_high,
+            low=low,
+            high=high,
+            whole=whole,
+            cost=np.asarray(info.c.todense(), dtype=np.float64).ravel(),
+            offset=float(np.asarray(info.c_offset).ravel()[0]),
+        ),
+        columns={id(v): j for j, v in enumerate(info.columns)},
+        balance_rows=tuple(balance_rows),
+        model=model,
+    )
