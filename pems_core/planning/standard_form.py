@@ -2,7 +2,7 @@
 
 import gc
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -63,9 +63,16 @@ class Compiled:
     form: StandardForm
     columns: Mapping[int, int]
     """Column by id of the Pyomo variable."""
+    variables: Sequence[Any]
+    """The Pyomo variable of each column."""
     balance_rows: tuple[int, ...]
     """Rows of the power balance, one per step."""
     model: DispatchModel
+
+    def load(self, x: Floats) -> None:
+        """Give the solution to the Pyomo variables, so that whole expressions can be evaluated."""
+        for variable, value in zip(self.variables, x, strict=True):
+            variable.set_value(float(value), skip_validation=True)
 
     def values(self, x: Floats) -> Values:
         """Evaluates variables and expressions of the model in a solution."""
@@ -135,6 +142,7 @@ def compile_model(model: DispatchModel) -> Compiled:
             offset=float(np.asarray(info.c_offset).ravel()[0]),
         ),
         columns={id(v): j for j, v in enumerate(info.columns)},
+        variables=info.columns,
         balance_rows=tuple(balance_rows),
         model=model,
     )

@@ -1,0 +1,205 @@
+"""Makes one plan: model, solve, verify, and the ladder of what to do when that fails."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from time import perf_counter
+
+from ..domain import (
+    Decision,
+    Forecasts,
+    Horizon,
+    NoPlan,
+    PemsError,
+    Plan,
+    Rung,
+    SiteState,
+    UnsafePlan,
+    Value,
+)
+from ..protocols import Device
+from .model import DispatchModel
+from .parts.grid import GridConnection
+from .rollout import plan_from, roll_out
+from .site import PlannedHouse
+from .solve import Solved, SolveLimits, solve
+from .solvers import Solver, solver_named
+from .standard_form import Compiled, compile_model, no_garbage_collection
+from .verify import verify
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How to plan; see `[solver]` in pems.example.toml."""
+
+    solver: str = "highs"
+    limits: SolveLimits = SolveLimits()
+    length: timedelta = timedelta(hours=48)
+    near: timedelta = timedelta(hours=12)
+    near_step: timedelta = timedelta(minutes=15)
+    far_step: timedelta = timedelta(hours=1)
+    binary: timedelta = timedelta(hours=6)
+
+    def horizon(self, now: datetime) -> Horizon:
+        return Horizon.lengthening(now, self.length, self.near, self.near_step, self.far_step)
+
+
+@dataclass
+class Planner:
+    """Plans one house; keeps its solver and the last plan between cycles."""
+
+    house: PlannedHouse
+    options: PlanOptions = PlanOptions()
+    guarded: bool = True
+    last: Plan | None = None
+    faults: list[str] = field(default_factory=list)
+    """Why better rungs failed in the last call, best rung first."""
+    _solver: Solver | None = None
+
+    def plan(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        """The best plan that could be made and passed the verifier. Never raises for want of one."""
+        self.faults = []
+        for rung in (self._fresh, self._shifted, self._by_rules, self._released):
+            try:
+                plan = rung(state, forecasts)
+            except PemsError as fault:
+                self.faults.append(f"{rung.__name__.strip('_')}: {fault}")
+                continue
+            self.last = replace(plan, detail="; ".join(self.faults))
+            return self.last
+        raise NoPlan("not even a release could be planned: " + "; ".join(self.faults))
+
+    def close(self) -> None:
+        if self._solver is not None:
+            self._solver.close()
+            self._solver = None
+
+    @property
+    def solver(self) -> Solver:
+        if self._solver is None:
+            self._solver = solver_named(self.options.solver, self.guarded)
+        return self._solver
+
+    def _fresh(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        began = perf_counter()
+        plan = solve_house(self.house, state, forecasts, self.solver, self.options)
+        plan = self._checked(plan, state, forecasts)
+        return replace(plan, solve_s=perf_counter() - began)
+
+    def _shifted(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        """The rest of the last plan, as long as it is valid, from where the house is now."""
+        last = self.last
+        if last is None:
+            raise NoPlan("there is no earlier plan")
+        if last.rung in (Rung.RULES, Rung.RELEASE):
+            raise NoPlan(f"the earlier plan is from {last.rung}")
+        if state.now >= last.valid_until:
+            raise NoPlan(f"the earlier plan was valid until {last.valid_until.isoformat()}")
+        settings = [_settings_of_plan_at(last, self.house.devices, start) for start in forecasts.horizon.starts]
+        rollout = roll_out(
+            self.house.devices,
+            self.house.grid,
+            state,
+            forecasts,
+            lambda device, t, _: settings[t].get(device.name, {}),
+        )
+        plan = plan_from(rollout, forecasts, Rung.SHIFTED, state.now, last.valid_until)
+        return replace(plan, binary_steps=sum(start < last.valid_until for start in forecasts.horizon.starts))
+
+    def _by_rules(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        return rule_plan(self.house, state, forecasts)
+
+    def _released(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        """Every device left to its own control."""
+        rollout = roll_out(self.house.devices, self.house.grid, state, forecasts, lambda *_: {})
+        return plan_from(rollout, forecasts, Rung.RELEASE, state.now, forecasts.horizon.ends[0])
+
+    def _checked(self, plan: Plan, state: SiteState, forecasts: Forecasts) -> Plan:
+        checked = verify(plan, self.house.devices, self.house.grid, state, forecasts)
+        if not checked.safe:
+            raise UnsafePlan(checked.violations)
+        return replace(plan, executed_cost=checked.rollout.cost)
+
+
+def build_model(house: PlannedHouse, state: SiteState, forecasts: Forecasts, binary_steps: int) -> DispatchModel:
+    """The closed model of a house. The order of devices and strategies never matters."""
+    model = DispatchModel(forecasts.horizon, binary_steps)
+    GridConnection(house.grid).add_to_model(model, state, forecasts)
+    for device in sorted(house.devices, key=lambda device: device.name):
+        if device.name in state.devices:
+            device.add_to_model(model, state, forecasts)
+    house.strategy.add_to_model(model, state, forecasts)
+    model.close()
+    return model
+
+
+def solve_house(
+    house: PlannedHouse, state: SiteState, forecasts: Forecasts, solver: Solver, options: PlanOptions
+) -> Plan:
+    """One unchecked plan from the solver.
+
+    :raises NoPlan: if there is none in time.
+    """
+    horizon = forecasts.horizon
+    binary_steps = horizon.steps_before(state.now + options.binary)
+    with no_garbage_collection():
+        compiled = compile_model(build_model(house, state, forecasts, binary_steps))
+    solved = solve(compiled, solver, options.limits)
+    return _read_plan(compiled, solved, state, forecasts)
+
+
+def _read_plan(compiled: Compiled, solved: Solved, state: SiteState, forecasts: Forecasts) -> Plan:
+    model, horizon = compiled.model, forecasts.horizon
+    compiled.load(solved.x)
+    value = compiled.values(solved.x)
+    steps = range(horizon.steps)
+    flows = {**model.sources, **model.sinks, **model.flows}
+    near_end = horizon.ends[max(0, model.binary_steps - 1)]
+    return Plan(
+        horizon=horizon,
+        dispatch={name: tuple(max(0.0, round(value(kw(t)), 6)) for t in steps) for name, kw in flows.items()},
+        modes={
+            name: tuple(mode_at(t, value) for t in steps)
+            for name, mode_at in model.modes.items()
+        },
+        levels={name: tuple(round(value(level(t)), 6) for t in steps) for name, level in model.levels.items()},
+        costs={
+            name: model.weight(cost.kind) * value(cost.expression) for name, cost in model.costs.items()
+        },
+        rung=Rung.SOLVER if solved.complete else Rung.INCUMBENT,
+        made_at=state.now,
+        valid_until=near_end,
+        prices={n: forecasts[n] for n in forecasts.series if n.endswith("price_per_kwh")},
+        binary_steps=model.binary_steps,
+        bound=solved.bound,
+        marginal_value_per_kwh=solved.marginal_per_kwh,
+    )
+
+
+def rule_plan(house: PlannedHouse, state: SiteState, forecasts: Forecasts) -> Plan:
+    """What the rules would do over the horizon."""
+    decided: dict[int, Mapping[str, Mapping[str, Value]]] = {}
+
+    def settings_of(device: Device, t: int, now: SiteState) -> Mapping[str, Value]:
+        if t not in decided:
+            decided[t] = by_device(house.rules.decide(house.devices, now, forecasts, t))
+        return decided[t].get(device.name, {})
+
+    rollout = roll_out(house.devices, house.grid, state, forecasts, settings_of)
+    return plan_from(rollout, forecasts, Rung.RULES, state.now, forecasts.horizon.ends[0])
+
+
+def by_device(decisions: Sequence[Decision]) -> dict[str, dict[str, Value]]:
+    """Control values by device."""
+    found: dict[str, dict[str, Value]] = {}
+    for decision in decisions:
+        found.setdefault(decision.device, {})[decision.control] = decision.value
+    return found
+
+
+def _settings_of_plan_at(plan: Plan, devices: Sequence[Device], at: datetime) -> dict[str, Mapping[str, Value]]:
+    """What a plan says for an instant; nothing beyond the time for which it is valid."""
+    if at >= plan.valid_until:
+        return {}
+    t = max(0, plan.horizon.steps_before(at + timedelta(microseconds=1)) - 1)
+    return {device.name: device.settings(plan, t) for device in devices}

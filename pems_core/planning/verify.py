@@ -1,0 +1,188 @@
+"""Checks a plan before it is released, without any solver code: limits, physics, minimum times, executability."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..domain import (
+    Forecasts,
+    GridSpec,
+    HeatingSpec,
+    HeatingState,
+    HybridInverterSpec,
+    InverterState,
+    Plan,
+    SiteState,
+)
+from ..protocols import Device
+from .rollout import Rollout, roll_out
+
+BALANCE_TOLERANCE_KW = 0.01
+LIMIT_TOLERANCE_KW = 0.01
+SOC_TOLERANCE = 0.005
+TEMPERATURE_TOLERANCE_K = 0.2
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What the check of a plan found."""
+
+    violations: Sequence[str]
+    """Physics, device limits or minimum times that the plan breaks; it is not released."""
+    rollout: Rollout
+    """What the devices would really do with the plan's settings."""
+
+    @property
+    def safe(self) -> bool:
+        return not self.violations
+
+
+def verify(
+    plan: Plan, devices: Sequence[Device], grid: GridSpec, state: SiteState, forecasts: Forecasts
+) -> Verified:
+    """Check the plan against the equipment and step its settings through the execution models."""
+    present = [device for device in devices if device.name in state.devices]
+    rollout = roll_out(present, grid, state, forecasts, lambda device, t, _: device.settings(plan, t))
+    violations = [
+        *_shapes(plan),
+        *_balance(plan, present),
+        *_grid_limits(plan, grid, present),
+        *(fault for device in present for fault in _device(plan, device, state, forecasts)),
+        *_settings_allowed(plan, present, rollout),
+        *_follows_physics(plan, present, rollout),
+    ]
+    return Verified(violations, rollout)
+
+
+def _at(plan: Plan, t: int) -> str:
+    return f"{plan.horizon.starts[t]:%Y-%m-%d %H:%M}Z"
+
+
+def _shapes(plan: Plan) -> Iterator[str]:
+    for name, values in {**plan.dispatch, **plan.levels, **plan.modes}.items():
+        if len(values) != plan.horizon.steps:
+            yield f"{name} has {len(values)} values; the horizon has {plan.horizon.steps} steps"
+    for name, flow in plan.dispatch.items():
+        for t, kw in enumerate(flow):
+            if not kw >= -LIMIT_TOLERANCE_KW or kw == float("inf"):
+                yield f"{name} is {kw:.3f} kW at {_at(plan, t)}; flows are finite and never negative"
+
+
+def _balance(plan: Plan, devices: Sequence[Device]) -> Iterator[str]:
+    """Import and what devices give equals export, base load and what devices draw."""
+    sources, sinks = ["grid.import_kw"], ["grid.export_kw", "base_load_kw"]
+    for device in devices:
+        equipment, name = device.equipment, device.name
+        if isinstance(equipment, HybridInverterSpec):
+            sources.append(f"{name}.to_house_kw")
+            sinks.append(f"{name}.from_house_kw")
+        elif isinstance(equipment, HeatingSpec):
+            sinks += [f"{name}.{room.name}_kw" for room in equipment.rooms]
+        else:
+            (sources if device.balances else sinks).append(f"{name}.{'pv' if device.balances else 'power'}_kw")
+    for t in range(plan.horizon.steps):
+        given = sum(plan.dispatch[name][t] for name in sources if name in plan.dispatch)
+        drawn = sum(plan.dispatch[name][t] for name in sinks if name in plan.dispatch)
+        if abs(given - drawn) > BALANCE_TOLERANCE_KW:
+            yield f"power at the house bus is off by {given - drawn:+.3f} kW at {_at(plan, t)}"
+
+
+def _grid_limits(plan: Plan, grid: GridSpec, devices: Sequence[Device]) -> Iterator[str]:
+    """An import above the limit is only excused by load that nothing in the house can lower."""
+    for t in range(plan.horizon.steps):
+        exported = plan.dispatch["grid.export_kw"][t]
+        if exported > grid.export_limit_kw + LIMIT_TOLERANCE_KW:
+            yield f"export is {exported:.2f} kW at {_at(plan, t)}; {grid.export_limit_kw:g} kW is allowed"
+        imported = plan.dispatch["grid.import_kw"][t]
+        charging = sum(plan.dispatch.get(f"{d.name}.from_house_kw", (0.0,) * (t + 1))[t] for d in devices)
+        if imported > grid.import_limit_kw + LIMIT_TOLERANCE_KW and (
+            charging > LIMIT_TOLERANCE_KW or imported > plan.dispatch["base_load_kw"][t] + LIMIT_TOLERANCE_KW
+        ):
+            yield f"import is {imported:.2f} kW at {_at(plan, t)}; {grid.import_limit_kw:g} kW is allowed"
+
+
+def _device(plan: Plan, device: Device, state: SiteState, forecasts: Forecasts) -> Iterator[str]:
+    equipment = device.equipment
+    if isinstance(equipment, HybridInverterSpec):
+        yield from _inverter(plan, device.name, equipment, state, forecasts)
+    elif isinstance(equipment, HeatingSpec):
+        yield from _relays(plan, device.name, equipment, state)
+
+
+def _inverter(
+    plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState, forecasts: Forecasts
+) -> Iterator[str]:
+    available = forecasts.get("pv_kw", 0.0)
+    for t in range(plan.horizon.steps):
+        limits = [(f"{name}.to_house_kw", spec.ac_limit_kw), (f"{name}.pv_kw", spec.pv_share * max(0.0, available[t]))]
+        battery = spec.battery
+        if battery is not None:
+            grid_charge_kw = min(spec.grid_charge_limit_kw, spec.ac_limit_kw)
+            limits += [
+                (f"{name}.charge_kw", battery.charge_limit_kw),
+                (f"{name}.discharge_kw", battery.discharge_limit_kw),
+                (f"{name}.from_house_kw", grid_charge_kw),
+            ]
+        for flow, limit_kw in limits:
+            kw = plan.dispatch[flow][t]
+            if kw > limit_kw + LIMIT_TOLERANCE_KW:
+                yield f"{flow} is {kw:.2f} kW at {_at(plan, t)}; {limit_kw:.2f} kW is allowed"
+    if spec.battery is not None:
+        now = state.of(name, InverterState).battery
+        assert now is not None
+        low, high = min(spec.battery.soc_min, now.soc), max(spec.battery.soc_max, now.soc)
+        for t, soc in enumerate(plan.levels[f"{name}.soc"]):
+            if not low - SOC_TOLERANCE <= soc <= high + SOC_TOLERANCE:
+                yield f"{name}.soc is {soc:.3f} at {_at(plan, t)}; {low:.3f} to {high:.3f} is allowed"
+            charge, discharge = (plan.dispatch[f"{name}.{flow}_kw"][t] for flow in ("charge", "discharge"))
+            if min(charge, discharge) > LIMIT_TOLERANCE_KW and t < plan.binary_steps:
+                yield f"{name} charges {charge:.2f} kW and discharges {discharge:.2f} kW at once at {_at(plan, t)}"
+
+
+def _relays(plan: Plan, name: str, spec: HeatingSpec, state: SiteState) -> Iterator[str]:
+    now = state.of(name, HeatingState)
+    starts = plan.horizon.starts
+    for room in spec.rooms:
+        flow = f"{name}.{room.name}_kw"
+        relay = now.rooms[room.name]
+        on, since = relay.relay_on, relay.relay_since
+        for t, kw in enumerate(plan.dispatch[flow]):
+            share = kw / room.relay_kw
+            if share > 1 + 1e-3:
+                yield f"{flow} is {kw:.2f} kW at {_at(plan, t)}; the relay has {room.relay_kw:g} kW"
+            if t >= plan.binary_steps:
+                continue
+            if min(share, abs(1 - share)) > 1e-3:
+                yield f"{flow} is {kw:.2f} kW at {_at(plan, t)}; a relay gives 0 or {room.relay_kw:g} kW"
+            turned_on = share > 0.5
+            if turned_on == on:
+                continue
+            minimum = room.min_on if on else room.min_off
+            overridden = state.override(name, f"{room.name}_relay", starts[t]) is not None
+            if since is not None and starts[t] - since < minimum and not overridden:
+                was = "on" if on else "off"
+                yield f"{flow}: relay {was} for {starts[t] - since} at {_at(plan, t)}; at least {minimum} is allowed"
+            on, since = turned_on, starts[t]
+
+
+def _settings_allowed(plan: Plan, devices: Sequence[Device], rollout: Rollout) -> Iterator[str]:
+    for device in devices:
+        catalogue = {control.name: control for control in device.controls()}
+        for t, settings in enumerate(rollout.settings.get(device.name, [])[: plan.binary_steps]):
+            for control, value in settings.items():
+                if control not in catalogue:
+                    yield f"{device.name}.{control} at {_at(plan, t)} is not in the device's catalogue"
+                elif fault := catalogue[control].fault(value):
+                    yield f"{device.name}.{fault} at {_at(plan, t)}"
+
+
+def _follows_physics(plan: Plan, devices: Sequence[Device], rollout: Rollout) -> Iterator[str]:
+    """Room temperatures of the plan are those that its own heat gives."""
+    for device in devices:
+        if not isinstance(device.equipment, HeatingSpec):
+            continue
+        for room in device.equipment.rooms:
+            level = f"{device.name}.{room.name}_c"
+            for t, (planned, executed) in enumerate(zip(plan.levels[level], rollout.levels[level], strict=True)):
+                if abs(planned - executed) > TEMPERATURE_TOLERANCE_K:
+                    yield f"{level} is planned at {planned:.2f} °C at {_at(plan, t)}; its heat gives {executed:.2f} °C"
+                    break
