@@ -27,7 +27,8 @@ from pems_core.domain import (
 )
 
 from .flow_log import FlowLog
-from .inputs import Inputs, Recorded
+from .inputs import Inputs
+from .scenario import Scenario
 from .sensors import Sensors, good_reading
 from .twins.clock import MINUTE, MINUTE_H
 from .twins.commands import CommandBook
@@ -94,7 +95,7 @@ class SimulatedHouse:
         self,
         equipment: Mapping[str, Equipment],
         grid: GridSpec,
-        scenario: Recorded,
+        scenario: Scenario,
         start: datetime,
         *,
         seed: int = 0,

@@ -1,12 +1,10 @@
 """The series of a scenario, laid out for a loop over minutes."""
 
-from datetime import datetime, timedelta
-from typing import Protocol
-
-import pandas as pd
+from datetime import datetime
 
 from pems_core.domain import BadSeries
 
+from .scenario import Scenario
 from .twins.clock import MINUTE
 
 SERIES = (
@@ -19,44 +17,25 @@ SERIES = (
 )
 
 
-class Recorded(Protocol):
-    """What the house needs of a scenario."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def frame(self) -> pd.DataFrame: ...
-
-    @property
-    def step(self) -> timedelta: ...
-
-
 class Inputs:
     """Values by row of the scenario, never changed and so shared by copies of a house.
 
     :raises BadSeries: if `start` is not a whole minute within the scenario, or its step is not made of minutes.
     """
 
-    def __init__(self, scenario: Recorded, start: datetime) -> None:
-        first = scenario.frame.index[0].to_pydatetime()
+    def __init__(self, scenario: Scenario, start: datetime) -> None:
         self._name = scenario.name
-        self.end = first + len(scenario.frame) * scenario.step
+        self.end = scenario.end
         faults = []
-        if not first <= start < self.end:
-            faults.append(f"{scenario.name}: the start is {start}; from {first} to before {self.end} is allowed")
-        if (start - first) % MINUTE or scenario.step % MINUTE:
-            faults.append(
-                f"{scenario.name}: the start is {start}, the step {scenario.step}; whole minutes are allowed"
-            )
+        if not scenario.start <= start < self.end:
+            faults.append(f"{scenario.name}: the start is {start}; {scenario.start} to before {self.end} is allowed")
+        if (start - scenario.start) % MINUTE or scenario.step % MINUTE:
+            faults.append(f"{scenario.name}: the start is {start}, the step {scenario.step}; whole minutes are allowed")
         if faults:
             raise BadSeries(faults)
-        self._offset = (start - first) // MINUTE
+        self._offset = (start - scenario.start) // MINUTE
         self._minutes_per_row = scenario.step // MINUTE
-        columns = [
-            scenario.frame[name] if name in scenario.frame else pd.Series(0.0, scenario.frame.index) for name in SERIES
-        ]
-        table = pd.concat(columns, axis=1).to_numpy(dtype=float)
+        table = scenario.frame[list(SERIES)].to_numpy(dtype=float)
         self._rows: list[tuple[float, ...]] = [tuple(row) for row in table.tolist()]
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Inputs":
