@@ -245,7 +245,7 @@ def test_bands_are_left_by_the_degrees_beyond_them() -> None:
 
 
 def test_rows_of_a_plan_merge_what_does_the_same_and_keep_its_energy() -> None:
-    horizon = Horizon.lengthening(WINTER)
+    horizon = Horizon(WINTER, (timedelta(minutes=15), timedelta(minutes=45)) * 24)
     course = plan_course(plan_over(horizon), forecasts_over(horizon))
     rows = plan_rows(course)
     assert len(rows) < horizon.steps / 2
