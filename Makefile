@@ -1,0 +1,82 @@
+# Sets up and runs everything: `make help`. Needs Python 3.11 or newer; uses uv when it is there, venv and pip otherwise.
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+PLUGINS := $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+EDITABLE := -e . $(patsubst %,-e %,$(PLUGINS))
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+
+# uv takes the Python that is there; it does not fetch one.
+export UV_PYTHON_DOWNLOADS := never
+
+ifeq ($(UV),)
+MAKE_VENV := $(PYTHON) -m venv .venv
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+else
+MAKE_VENV := $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run cbc demo test check bench bench-full lock clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: setup-run ## Set up everything and run three winter days of a simulated house
+	$(BIN)/pems demo
+
+test: setup cbc check ## Set up everything, check the code and run all tests
+	$(BIN)/python -m pytest
+
+check: setup ## Formatting, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup-run ## Short selection of the benchmarks, below ten minutes
+	$(BIN)/python -m benchmarks short
+
+bench-full: setup-run ## All benchmarks
+	$(BIN)/python -m benchmarks full
+
+setup: .venv/.set-up-for-development ## Virtual environment with everything for work on PEMS
+
+setup-run: .venv/.set-up ## Virtual environment with what PEMS needs to run
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name another with make PYTHON=...")'
+	$(MAKE_VENV)
+	@touch $@
+
+.venv/.set-up: .venv/.created requirements/run.txt $(PROJECTS)
+	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL) --no-deps --no-build-isolation $(EDITABLE)
+	@touch $@
+
+.venv/.set-up-for-development: .venv/.set-up requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+cbc: # the second solver is a program of its own
+	@command -v cbc >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing the solver CBC (Debian package coinor-cbc)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq coinor-cbc >/dev/null && exit 0; \
+	fi; \
+	echo "The solver CBC is not installed; get it with: sudo apt-get install coinor-cbc. Its tests are skipped."
+
+lock: ## Pin what is needed in requirements/, with hashes and without addresses (needs uv)
+	@command -v "$(UV)" >/dev/null || { echo "uv is needed to lock; get it with: pip install uv"; exit 1; }
+	$(UV) pip compile $(LOCK) pyproject.toml --group build --output-file requirements/run.txt
+	$(UV) pip compile $(LOCK) pyproject.toml --group dev --constraint requirements/run.txt --output-file requirements/dev.txt
+	@! grep -nE '[a-z]+://|--(find-links|index|extra-index)' requirements/*.txt || { echo "an address got into the lock"; exit 1; }
+
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
