@@ -180,6 +180,19 @@ def test_the_thermostat_holds_the_band() -> None:
     assert home.flows().heating_kw.max() > 0
 
 
+def test_the_thermostat_switches_at_its_hysteresis() -> None:
+    home = house({"heating": STEADY_HEATING}, interval=timedelta(minutes=1))
+    told(home, "heating", hall_relay=False)
+    home.advance(START + DAY)
+    flows = home.flows()
+    on = flows.heating_kw > 0
+    switched_on, switched_off = on & ~on.shift(fill_value=False), ~on & on.shift(fill_value=False)
+    # Temperatures are those at the end of the minute, in which the slab has already gone on.
+    assert flows.kitchen_c[switched_on].tolist() == pytest.approx([20.7] * switched_on.sum(), abs=0.02)
+    assert flows.kitchen_c[switched_off].tolist() == pytest.approx([21.3] * switched_off.sum(), abs=0.02)
+    assert switched_on.sum() >= 2
+
+
 def test_a_cold_room_is_uncomfortable() -> None:
     home = house({"heating": STEADY_HEATING})
     told(home, "heating", hall_relay=False)
@@ -294,6 +307,16 @@ def test_grid_charging_waits_for_heaters_at_the_import_limit() -> None:
     assert flows.grid_import_kw.max() <= 5.0 + 1e-9
     assert flows.battery_charge_kw.iloc[1:].tolist() == pytest.approx([1.5] * 3)
     assert flows.unserved_kw.max() == 0.0
+
+
+def test_what_heaters_give_up_does_not_go_into_the_battery() -> None:
+    home = house({"heating": HEATING, "inverter": INVERTER}, weather(base_load_kw=0.5, pv_kw=0.0), GridSpec(2.5, 0.0))
+    told(home, "heating", kitchen_relay=True, hall_relay=True)
+    told(home, "inverter", mode="battery_first", battery_charge_grid=True)
+    home.advance(START + HOUR)
+    flows = home.flows().iloc[1:]
+    assert flows.unserved_kw.tolist() == pytest.approx([1.2] * 3)
+    assert flows.battery_charge_kw.max() == 0.0
 
 
 @pytest.mark.parametrize("equipment", [{"pv": PvSpec()}, {"inverter": replace(INVERTER, battery=None)}])
