@@ -188,8 +188,8 @@ def test_the_thermostat_switches_at_its_hysteresis() -> None:
     on = flows.heating_kw > 0
     switched_on, switched_off = on & ~on.shift(fill_value=False), ~on & on.shift(fill_value=False)
     # Temperatures are those at the end of the minute, in which the slab has already gone on.
-    assert flows.kitchen_c[switched_on].tolist() == pytest.approx([20.7] * switched_on.sum(), abs=0.02)
-    assert flows.kitchen_c[switched_off].tolist() == pytest.approx([21.3] * switched_off.sum(), abs=0.02)
+    assert flows.kitchen_c[switched_on].tolist() == pytest.approx([20.7] * int(switched_on.sum()), abs=0.02)
+    assert flows.kitchen_c[switched_off].tolist() == pytest.approx([21.3] * int(switched_off.sum()), abs=0.02)
     assert switched_on.sum() >= 2
 
 
