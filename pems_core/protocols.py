@@ -39,9 +39,12 @@ class Device(ModelPart, Protocol):
     A device does no input or output: readings in, values out.
     """
 
-    name: str
-    balances: bool
-    """True for a device that sees the rest of the house's load and balances it, as a hybrid inverter does."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def balances(self) -> bool:
+        """True for a device that sees the rest of the house's load and balances it, as a hybrid inverter does."""
 
     @property
     def equipment(self) -> Equipment:
@@ -74,7 +77,8 @@ class Device(ModelPart, Protocol):
 class Strategy(Protocol):
     """What a household wants. It adds costs and limits to the model..."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
         """Add this aim's costs [currency] and limits to the model."""
@@ -84,31 +88,32 @@ class Strategy(Protocol):
 class RuleBased(Protocol):
     """...or decides without a solver: a baseline, and the fallback when no plan can be made."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
-    def decide(
-        self, devices: Sequence[Device], state: SiteState, forecasts: Forecasts, t: int
-    ) -> Sequence[Decision]:
+    def decide(self, devices: Sequence[Device], state: SiteState, forecasts: Forecasts, t: int) -> Sequence[Decision]:
         """What to tell the devices in step `t` of the horizon, at whose start the house is in `state`."""
 
 
 class Forecaster(Protocol):
     """Something that predicts one or more series."""
 
-    name: str
-    series: Sequence[str]
-    """The names of the series it gives."""
+    @property
+    def name(self) -> str: ...
 
-    async def forecast(
-        self, horizon: Horizon, state: SiteState, history: History
-    ) -> Mapping[str, Forecast]:
+    @property
+    def series(self) -> Sequence[str]:
+        """The names of the series it gives."""
+
+    async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         """The series it can give now, by name; a series left out is taken from the next in the chain."""
 
 
 class Transport(Protocol):
     """A way to reach devices."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def send(self, command: Command) -> Receipt: ...
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ..domain import (
+from pems_core.domain import (
     Control,
     ControlKind,
     Executed,
@@ -18,8 +18,8 @@ from ..domain import (
     Step,
     Value,
 )
-from ..planning.model import DispatchModel
-from ..planning.parts.flexible_load import add_flexible_load
+from pems_core.planning.model import DispatchModel
+from pems_core.planning.parts.flexible_load import add_flexible_load
 
 MAX_AGE = timedelta(minutes=15)
 

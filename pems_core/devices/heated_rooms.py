@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 
-from ..domain import (
+from pems_core.domain import (
     HOUR,
     Control,
     ControlKind,
@@ -22,10 +22,10 @@ from ..domain import (
     Step,
     Value,
 )
-from ..planning.model import DispatchModel
-from ..planning.parts.room_execution import MAX_PREDICTION, execute_rooms, observe_room, settled_slab_c
-from ..planning.parts.rooms import add_rooms
-from ..planning.parts.thermal import RoomNetwork
+from pems_core.planning.model import DispatchModel
+from pems_core.planning.parts.room_execution import MAX_PREDICTION, execute_rooms, observe_room, settled_slab_c
+from pems_core.planning.parts.rooms import add_rooms
+from pems_core.planning.parts.thermal import RoomNetwork
 
 MAX_AGE = timedelta(minutes=15)
 SITE_MAX_AGE = timedelta(hours=1)
@@ -57,9 +57,7 @@ class HeatedRoomsDevice:
             for room in self.spec.rooms
             for control in (
                 Control(f"{room.name}_relay", ControlKind.SWITCH, min_dwell=min(room.min_on, room.min_off)),
-                Control(
-                    f"{room.name}_setpoint_c", ControlKind.NUMBER, "°C", low_c, high_c, self.spec.setpoint_step_c
-                ),
+                Control(f"{room.name}_setpoint_c", ControlKind.NUMBER, "°C", low_c, high_c, self.spec.setpoint_step_c),
             )
         ]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from math import ceil, floor
 
-from ..domain import (
+from pems_core.domain import (
     BatterySpec,
     BatteryState,
     Control,
@@ -20,9 +20,9 @@ from ..domain import (
     Step,
     Value,
 )
-from ..planning.model import DispatchModel
-from ..planning.parts.hybrid_inverter import add_hybrid_inverter
-from ..planning.parts.inverter_modes import execute_hybrid_inverter
+from pems_core.planning.model import DispatchModel
+from pems_core.planning.parts.hybrid_inverter import add_hybrid_inverter
+from pems_core.planning.parts.inverter_modes import execute_hybrid_inverter
 
 MODES = ("load_first", "battery_first", "grid_first")
 MAX_AGE = timedelta(minutes=5)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..domain import (
+from pems_core.domain import (
     Command,
     Control,
     Decision,
@@ -16,8 +16,8 @@ from ..domain import (
     Step,
     Value,
 )
-from ..planning.model import DispatchModel
-from ..planning.parts.pv import add_pv
+from pems_core.planning.model import DispatchModel
+from pems_core.planning.parts.pv import add_pv
 
 NO_FLOW_KW = 0.02
 

@@ -4,6 +4,7 @@ A device plugin fills these from its configuration. The model parts, the executi
 simulated house all start from them, so that a second brand needs no second set of equations.
 """
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ def on_curve(curve: Curve, x: float) -> float:
     """
     if x <= curve[0][0]:
         return curve[0][1]
-    for (x0, y0), (x1, y1) in zip(curve, curve[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(curve):
         if x <= x1:
             return round(y0 + (y1 - y0) * (x - x0) / (x1 - x0), 12)
     return curve[-1][1]

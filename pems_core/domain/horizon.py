@@ -1,5 +1,7 @@
 """The time grid of a plan."""
 
+import itertools
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,7 +79,7 @@ class Horizon:
             edge += far_step if on_far_grid and edge + near_step > near_until else near_step
         # The last step ends on the grid, at or just after the length that was asked for.
         edges.append(edge)
-        return cls(now, tuple(b - a for a, b in zip(edges, edges[1:], strict=False)))
+        return cls(now, tuple(b - a for a, b in itertools.pairwise(edges)))
 
     @property
     def steps(self) -> int:
@@ -106,6 +108,16 @@ class Horizon:
     def steps_before(self, instant: datetime) -> int:
         """How many steps start before `instant`."""
         return sum(start < instant for start in self.starts)
+
+    def step_at(self, instant: datetime) -> int:
+        """The step that an instant lies in; the first or last one if it lies outside.
+
+        >>> from datetime import UTC
+        >>> h = Horizon.uniform(datetime(2025, 1, 1, tzinfo=UTC), HOUR, 3)
+        >>> [h.step_at(h.start + minutes * timedelta(minutes=1)) for minutes in (0, 59, 60, 500)]
+        [0, 0, 1, 2]
+        """
+        return max(0, bisect_right(self.starts, instant) - 1)
 
     def mean_onto(self, values: Sequence[float], labels: Sequence[datetime], step: timedelta) -> tuple[float, ...]:
         """Bring a regular series of interval means onto this horizon, weighting by overlap.

@@ -1,12 +1,13 @@
 """The dispatch model: devices and strategies add parts, the core closes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pyomo.environ as pyo
 
-from ..domain import Horizon
+from pems_core.domain import Horizon
 
 Expression = Any  # a Pyomo expression; Pyomo has no types
 PerStep = Callable[[int], Expression]
@@ -35,9 +36,19 @@ class DispatchModel:
     which parts are added never matters.
 
     :param binary_steps: in this many first steps switches are on or off; beyond they may be anything between.
+    :param battery_value: worth of a kWh in the cells at the end [currency/kWh]; None: parts take it from the prices.
+    :param heat_value: likewise of a kWh of heat.
     """
 
-    def __init__(self, horizon: Horizon, binary_steps: int | None = None) -> None:
+    def __init__(
+        self,
+        horizon: Horizon,
+        binary_steps: int | None = None,
+        battery_value: float | None = None,
+        heat_value: float | None = None,
+    ) -> None:
+        self.battery_value = battery_value
+        self.heat_value = heat_value
         self.horizon = horizon
         self.binary_steps = horizon.steps if binary_steps is None else min(binary_steps, horizon.steps)
         self.pyomo = pyo.ConcreteModel("pems")
@@ -52,6 +63,7 @@ class DispatchModel:
         self.guesses: list[Rounding] = []
         self.closed = False
         self._weights: dict[str, float] = {}
+        self._factor = 1.0
 
     def part(self, name: str) -> pyo.Block:
         """A block of its own for one device or strategy."""
@@ -88,7 +100,17 @@ class DispatchModel:
 
         :param kind: bill, wear, comfort, strategy, terminal or limit; `weigh` multiplies whole kinds.
         """
-        self._enter(self.costs, name, Cost(cost, kind))
+        name = name if self._factor == 1.0 else f"{name} x {self._factor:g}"
+        self._enter(self.costs, name, Cost(cost if self._factor == 1.0 else self._factor * cost, kind))
+
+    @contextmanager
+    def weighted(self, factor: float) -> Iterator[None]:
+        """Multiply the costs that are added meanwhile, for aims that are combined."""
+        before, self._factor = self._factor, self._factor * factor
+        try:
+            yield
+        finally:
+            self._factor = before
 
     def add_rounding(self, rounding: Rounding) -> None:
         """How to bring many small switches (relays) to whole values; the result is kept, not searched on."""

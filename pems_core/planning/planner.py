@@ -5,19 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from ..domain import (
-    Decision,
-    Forecasts,
-    Horizon,
-    NoPlan,
-    PemsError,
-    Plan,
-    Rung,
-    SiteState,
-    UnsafePlan,
-    Value,
-)
-from ..protocols import Device
+from pems_core.domain import Decision, Forecasts, Horizon, NoPlan, PemsError, Plan, Rung, SiteState, UnsafePlan, Value
+from pems_core.protocols import Device
+
 from .model import DispatchModel
 from .parts.grid import GridConnection
 from .rollout import plan_from, roll_out
@@ -34,6 +24,9 @@ class PlanOptions:
 
     solver: str = "highs"
     limits: SolveLimits = SolveLimits()
+    path: str = "reduced"
+    """`reduced`: switches whole in the near steps, steps that lengthen; `full`: short steps and whole switches
+    throughout; `both`: whichever gives the better checked plan."""
     length: timedelta = timedelta(hours=48)
     near: timedelta = timedelta(hours=12)
     near_step: timedelta = timedelta(minutes=15)
@@ -121,9 +114,20 @@ class Planner:
         return replace(plan, executed_cost=checked.rollout.cost)
 
 
-def build_model(house: PlannedHouse, state: SiteState, forecasts: Forecasts, binary_steps: int) -> DispatchModel:
-    """The closed model of a house. The order of devices and strategies never matters."""
-    model = DispatchModel(forecasts.horizon, binary_steps)
+def build_model(
+    house: PlannedHouse,
+    state: SiteState,
+    forecasts: Forecasts,
+    binary_steps: int,
+    battery_value: float | None = None,
+    heat_value: float | None = None,
+) -> DispatchModel:
+    """The closed model of a house. The order of devices and strategies never matters.
+
+    :param battery_value: worth of a kWh in the cells at the end [currency/kWh]; None: from the prices of the last day.
+    :param heat_value: likewise of a kWh of heat.
+    """
+    model = DispatchModel(forecasts.horizon, binary_steps, battery_value, heat_value)
     GridConnection(house.grid).add_to_model(model, state, forecasts)
     for device in sorted(house.devices, key=lambda device: device.name):
         if device.name in state.devices:
@@ -158,14 +162,9 @@ def _read_plan(compiled: Compiled, solved: Solved, state: SiteState, forecasts: 
     return Plan(
         horizon=horizon,
         dispatch={name: tuple(max(0.0, round(value(kw(t)), 6)) for t in steps) for name, kw in flows.items()},
-        modes={
-            name: tuple(mode_at(t, value) for t in steps)
-            for name, mode_at in model.modes.items()
-        },
+        modes={name: tuple(mode_at(t, value) for t in steps) for name, mode_at in model.modes.items()},
         levels={name: tuple(round(value(level(t)), 6) for t in steps) for name, level in model.levels.items()},
-        costs={
-            name: model.weight(cost.kind) * value(cost.expression) for name, cost in model.costs.items()
-        },
+        costs={name: model.weight(cost.kind) * value(cost.expression) for name, cost in model.costs.items()},
         rung=Rung.SOLVER if solved.complete else Rung.INCUMBENT,
         made_at=state.now,
         valid_until=near_end,
@@ -201,5 +200,5 @@ def _settings_of_plan_at(plan: Plan, devices: Sequence[Device], at: datetime) ->
     """What a plan says for an instant; nothing beyond the time for which it is valid."""
     if at >= plan.valid_until:
         return {}
-    t = max(0, plan.horizon.steps_before(at + timedelta(microseconds=1)) - 1)
+    t = plan.horizon.step_at(at)
     return {device.name: device.settings(plan, t) for device in devices}

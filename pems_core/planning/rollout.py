@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..domain import (
+from pems_core.domain import (
     Forecasts,
     GridSpec,
     HeatingSpec,
@@ -17,7 +17,7 @@ from ..domain import (
     Step,
     Value,
 )
-from ..protocols import Device
+from pems_core.protocols import Device
 
 SettingsOf = Callable[[Device, int, SiteState], Mapping[str, Value]]
 """Settings of a device in one step, at whose start the house is in a state."""
@@ -120,9 +120,7 @@ def _discomfort(device: Device, state: object, at: datetime, length_h: float) ->
         band, air_c = room.comfort.at(at), state.rooms[room.name].temperature_c
         outside_k = max(0.0, band.low_c - air_c, air_c - band.high_c)
         shallow_k = min(outside_k, spec.shallow_k)
-        total += spec.discomfort_price_per_kh * shallow_k + spec.steep_discomfort_price_per_kh * (
-            outside_k - shallow_k
-        )
+        total += spec.discomfort_price_per_kh * shallow_k + spec.steep_discomfort_price_per_kh * (outside_k - shallow_k)
     return total * length_h
 
 

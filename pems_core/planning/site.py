@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..domain import GridSpec
-from ..protocols import Device, RuleBased, Strategy
+from pems_core.domain import GridSpec
+from pems_core.protocols import Device, RuleBased, Strategy
 
 
 @dataclass(frozen=True)

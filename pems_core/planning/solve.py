@@ -6,7 +6,8 @@ from time import perf_counter
 
 import numpy as np
 
-from ..domain import NoPlan
+from pems_core.domain import NoPlan
+
 from .model import Rounding
 from .solvers import Solver, Status
 from .standard_form import Compiled, Floats, StandardForm

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..domain import (
+from pems_core.domain import (
     Forecasts,
     GridSpec,
     HeatingSpec,
@@ -13,7 +13,8 @@ from ..domain import (
     Plan,
     SiteState,
 )
-from ..protocols import Device
+from pems_core.protocols import Device
+
 from .rollout import Rollout, roll_out
 
 BALANCE_TOLERANCE_KW = 0.01
@@ -36,9 +37,7 @@ class Verified:
         return not self.violations
 
 
-def verify(
-    plan: Plan, devices: Sequence[Device], grid: GridSpec, state: SiteState, forecasts: Forecasts
-) -> Verified:
+def verify(plan: Plan, devices: Sequence[Device], grid: GridSpec, state: SiteState, forecasts: Forecasts) -> Verified:
     """Check the plan against the equipment and step its settings through the execution models."""
     present = [device for device in devices if device.name in state.devices]
     rollout = roll_out(present, grid, state, forecasts, lambda device, t, _: device.settings(plan, t))
@@ -108,9 +107,7 @@ def _device(plan: Plan, device: Device, state: SiteState, forecasts: Forecasts) 
         yield from _relays(plan, device.name, equipment, state)
 
 
-def _inverter(
-    plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState, forecasts: Forecasts
-) -> Iterator[str]:
+def _inverter(plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState, forecasts: Forecasts) -> Iterator[str]:
     available = forecasts.get("pv_kw", 0.0)
     for t in range(plan.horizon.steps):
         limits = [(f"{name}.to_house_kw", spec.ac_limit_kw), (f"{name}.pv_kw", spec.pv_share * max(0.0, available[t]))]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from ...domain import FlexibleLoadSpec, FlexibleLoadState, Forecasts, SiteState
-from ..model import DispatchModel
+from pems_core.domain import FlexibleLoadSpec, FlexibleLoadState, Forecasts, SiteState
+from pems_core.planning.model import DispatchModel
 
 
 def add_flexible_load(

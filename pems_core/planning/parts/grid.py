@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pyomo.environ as pyo
 
-from ...domain import Forecasts, GridSpec, SiteState
-from ..model import DispatchModel
+from pems_core.domain import Forecasts, GridSpec, SiteState
+from pems_core.planning.model import DispatchModel
 
 OVERLOAD_PRICE_FACTOR = 100.0
 """Times the highest price: keeps the model feasible when the base load alone exceeds the connection."""

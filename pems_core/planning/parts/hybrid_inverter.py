@@ -1,12 +1,14 @@
 """A hybrid inverter: PV and battery on one DC bus, with the operating modes of its firmware."""
 
+import itertools
 from typing import Any
 
 import pyomo.environ as pyo
 
-from ...domain import Forecasts, HybridInverterSpec, InverterState, SiteState
-from ...domain.equipment import BatterySpec, Curve
-from ..model import DispatchModel, Values
+from pems_core.domain import Forecasts, HybridInverterSpec, InverterState, SiteState
+from pems_core.domain.equipment import BatterySpec, Curve
+from pems_core.planning.model import DispatchModel, Values
+
 from .terminal import stored_kwh_value
 
 STATES = ("storing", "covering", "battery_first", "grid_first")
@@ -52,9 +54,7 @@ def add_hybrid_inverter(
     inverter.dc_bus = pyo.Constraint(
         steps,
         rule=lambda b, t: (
-            b.pv_kw[t] / spec.inverting_efficiency
-            + b.discharge_kw[t]
-            + spec.rectifying_efficiency * b.from_house_kw[t]
+            b.pv_kw[t] / spec.inverting_efficiency + b.discharge_kw[t] + spec.rectifying_efficiency * b.from_house_kw[t]
             == b.charge_kw[t] + b.to_house_kw[t] / spec.inverting_efficiency
         ),
     )
@@ -72,8 +72,8 @@ def _add_battery(
     forecasts: Forecasts,
 ) -> None:
     """energy[t] == energy[t-1] - leak * max(0, energy[t-1] - floor) * step
-                    + (charge[t] * charge_efficiency - discharge[t] / discharge_efficiency) * step
-    """  # noqa: D205, D400, D415
+    + (charge[t] * charge_efficiency - discharge[t] / discharge_efficiency) * step
+    """
     steps, step_h = model.pyomo.steps, model.horizon.step_h
     assert now.battery is not None
     capacity = battery.capacity_kwh
@@ -88,9 +88,7 @@ def _add_battery(
     inverter.charge_kw = pyo.Var(steps, bounds=(0, charge_limit_kw))
     inverter.discharge_kw = pyo.Var(steps, bounds=(0, discharge_limit_kw))
     inverter.from_house_kw = pyo.Var(steps, bounds=(0, min(spec.grid_charge_limit_kw, spec.ac_limit_kw)))
-    inverter.energy_kwh = pyo.Var(
-        steps, bounds=(min(floor_kwh, energy_now_kwh), max(ceiling_kwh, energy_now_kwh))
-    )
+    inverter.energy_kwh = pyo.Var(steps, bounds=(min(floor_kwh, energy_now_kwh), max(ceiling_kwh, energy_now_kwh)))
     leak_per_h = standby_leak_per_h(battery)
 
     def energy_balance(b: Any, t: int) -> Any:
@@ -105,15 +103,18 @@ def _add_battery(
         # Above its ceiling a battery may rest or discharge; it never rises further.
         inverter.no_higher = pyo.Constraint(
             steps,
-            rule=lambda b, t: b.charge_kw[t] * step_h[t] * battery.charge_efficiency
-            <= pyo.quicksum(b.discharge_kw[s] * step_h[s] / battery.discharge_efficiency for s in range(t + 1)),
+            rule=lambda b, t: (
+                b.charge_kw[t] * step_h[t] * battery.charge_efficiency
+                <= pyo.quicksum(b.discharge_kw[s] * step_h[s] / battery.discharge_efficiency for s in range(t + 1))
+            ),
         )
     if below_floor:
         inverter.above_floor = pyo.Var(steps, within=pyo.Binary)
         inverter.floor_reached = pyo.Constraint(
             steps,
-            rule=lambda b, t: b.energy_kwh[t]
-            >= min(floor_kwh, energy_now_kwh) + (floor_kwh - energy_now_kwh) * b.above_floor[t],
+            rule=lambda b, t: (
+                b.energy_kwh[t] >= min(floor_kwh, energy_now_kwh) + (floor_kwh - energy_now_kwh) * b.above_floor[t]
+            ),
         )
         inverter.no_discharge_below_floor = pyo.Constraint(
             steps, rule=lambda b, t: b.discharge_kw[t] <= discharge_limit_kw * b.above_floor[t]
@@ -131,7 +132,7 @@ def _add_battery(
         wear = battery.wear_cost_per_kwh * sum(step_h[t] * inverter.discharge_kw[t] for t in steps)
         model.add_cost(f"{name}.wear", wear, kind="wear")
     last = model.horizon.steps - 1
-    value = stored_kwh_value(forecasts, spec, battery)
+    value = stored_kwh_value(forecasts, spec, battery) if model.battery_value is None else model.battery_value
     model.add_cost(f"{name}.stored", -value * (inverter.energy_kwh[last] - energy_now_kwh), kind="terminal")
 
 
@@ -141,7 +142,7 @@ def _add_taper(
     """power[t] <= limit * line(energy[t] / capacity) for each falling or rising line of a concave curve."""
     lines = [
         ((y1 - y0) / (x1 - x0), y0 - (y1 - y0) / (x1 - x0) * x0)
-        for (x0, y0), (x1, y1) in zip(curve, curve[1:], strict=False)
+        for (x0, y0), (x1, y1) in itertools.pairwise(curve)
         if y0 != y1
     ]
     if not lines:
@@ -151,8 +152,7 @@ def _add_taper(
         pyo.Constraint(
             range(len(lines)),
             steps,
-            rule=lambda b, i, t: power_kw[t]
-            <= limit_kw * (lines[i][0] / capacity_kwh * b.energy_kwh[t] + lines[i][1]),
+            rule=lambda b, i, t: power_kw[t] <= limit_kw * (lines[i][0] / capacity_kwh * b.energy_kwh[t] + lines[i][1]),
         ),
     )
 
@@ -190,9 +190,7 @@ def _add_operating_states(
     def possible(t: int, operating: str) -> bool:
         return not (operating == "storing" and available_pv_kw[t] <= 0.0)
 
-    inverter.state = pyo.Var(
-        near, STATES, within=pyo.Binary, bounds=lambda _, t, s: (0, 1 if possible(t, s) else 0)
-    )
+    inverter.state = pyo.Var(near, STATES, within=pyo.Binary, bounds=lambda _, t, s: (0, 1 if possible(t, s) else 0))
     inverter.one_state = pyo.Constraint(near, rule=lambda b, t: sum(b.state[t, s] for s in STATES) == 1)
     inverter.charges_in = pyo.Constraint(
         near,
@@ -218,14 +216,17 @@ def _add_operating_states(
     )
     inverter.exports_in = pyo.Constraint(
         near,
-        rule=lambda b, t: model.export_kw(t)
-        <= spare_pv_kw[t] * (b.state[t, "storing"] + b.state[t, "battery_first"])
-        + export_limit * b.state[t, "grid_first"],
+        rule=lambda b, t: (
+            model.export_kw(t)
+            <= spare_pv_kw[t] * (b.state[t, "storing"] + b.state[t, "battery_first"])
+            + export_limit * b.state[t, "grid_first"]
+        ),
     )
     inverter.one_direction = pyo.Constraint(
         far,
-        rule=lambda b, t: b.charge_kw[t] / max(charge_limit, 1e-6) + b.discharge_kw[t] / max(discharge_limit, 1e-6)
-        <= 1,
+        rule=lambda b, t: (
+            b.charge_kw[t] / max(charge_limit, 1e-6) + b.discharge_kw[t] / max(discharge_limit, 1e-6) <= 1
+        ),
     )
     if spec.mode_change_cost:
         _add_mode_changes(model, inverter, name, spec, now, near)

@@ -6,7 +6,7 @@ The modes do by themselves what telemetry of a real plant showed; see docs/archi
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ...domain import BatterySpec, BatteryState, Executed, HybridInverterSpec, InverterState, Step, Value
+from pems_core.domain import BatterySpec, BatteryState, Executed, HybridInverterSpec, InverterState, Step, Value
 
 
 @dataclass(frozen=True, slots=True)

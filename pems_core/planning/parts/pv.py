@@ -2,8 +2,8 @@
 
 import pyomo.environ as pyo
 
-from ...domain import Forecasts, PvSpec
-from ..model import DispatchModel
+from pems_core.domain import Forecasts, PvSpec
+from pems_core.planning.model import DispatchModel
 
 
 def add_pv(model: DispatchModel, name: str, spec: PvSpec, forecasts: Forecasts) -> None:

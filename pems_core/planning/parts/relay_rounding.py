@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ...domain import Horizon, RoomSpec
+from pems_core.domain import Horizon, RoomSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from ...domain import Executed, HeatingState, RoomSpec, RoomState, Step, Value
+from pems_core.domain import Executed, HeatingState, RoomSpec, RoomState, Step, Value
+
 from .thermal import RoomNetwork, faded, outside_gain_kw
 
 HYSTERESIS_K = 0.3
 """Of a room's own thermostat, to either side of its setpoint."""
 
 
-def execute_rooms(
-    network: RoomNetwork, settings: Mapping[str, Value], state: HeatingState, step: Step
-) -> Executed:
+def execute_rooms(network: RoomNetwork, settings: Mapping[str, Value], state: HeatingState, step: Step) -> Executed:
     """Heat and temperatures of one step.
 
     `<room>_relay` is on, off or a share of the step. A room without one follows its own thermostat at

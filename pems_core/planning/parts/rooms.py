@@ -7,8 +7,9 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from ...domain import Forecasts, HeatingSpec, HeatingState, RoomSpec, RoomState, SiteState
-from ..model import DispatchModel, Values
+from pems_core.domain import Forecasts, HeatingSpec, HeatingState, RoomSpec, RoomState, SiteState
+from pems_core.planning.model import DispatchModel, Values
+
 from .relay_rounding import RelaySchedule, round_relays
 from .terminal import heat_kwh_value
 from .thermal import RoomNetwork, faded, outside_gain_kw
@@ -180,9 +181,7 @@ def _add_minimum_times(heating: Any, rooms: list[RoomSpec], now: HeatingState, m
         heating.minimum_time = pyo.Constraint(rows, rule=keeps)
 
 
-def _pin_overrides(
-    heating: Any, name: str, rooms: list[RoomSpec], state: SiteState, model: DispatchModel
-) -> None:
+def _pin_overrides(heating: Any, name: str, rooms: list[RoomSpec], state: SiteState, model: DispatchModel) -> None:
     """Hold a relay that a person has set. A setpoint override moves the comfort band to it."""
     for room in rooms:
         for t, start in enumerate(model.horizon.starts):
@@ -212,7 +211,7 @@ def _add_stored_heat(
     useful[r] <= air_kwh_per_k * air[r,T] + slab_kwh_per_k * slab[r,T] - heat now,  useful[r] <= most[r]
     """
     last = model.horizon.steps - 1
-    price = heat_kwh_value(forecasts)
+    price = heat_kwh_value(forecasts) if model.heat_value is None else model.heat_value
     outdoor_c = forecasts["outdoor_temperature_c"][last]
 
     def heat_now(room: RoomSpec) -> float:
@@ -228,10 +227,12 @@ def _add_stored_heat(
     heating.useful_kwh = pyo.Var(list(by_name), bounds=lambda _, r: (None, most(by_name[r])))
     heating.stored_heat = pyo.Constraint(
         list(by_name),
-        rule=lambda b, r: b.useful_kwh[r]
-        <= by_name[r].air_kwh_per_k * b.air_c[r, last]
-        + by_name[r].slab_kwh_per_k * b.slab_c[r, last]
-        - heat_now(by_name[r]),
+        rule=lambda b, r: (
+            b.useful_kwh[r]
+            <= by_name[r].air_kwh_per_k * b.air_c[r, last]
+            + by_name[r].slab_kwh_per_k * b.slab_c[r, last]
+            - heat_now(by_name[r])
+        ),
     )
     model.add_cost(f"{name}.stored_heat", -price * sum(heating.useful_kwh[r] for r in by_name), kind="terminal")
 

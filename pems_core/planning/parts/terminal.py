@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ...domain import BatterySpec, Forecasts, HybridInverterSpec
+from pems_core.domain import BatterySpec, Forecasts, HybridInverterSpec
 
 LOOK_BACK = timedelta(hours=24)
 CHEAP_SHARE = 1 / 3

@@ -8,7 +8,7 @@ from math import exp
 import numpy as np
 from scipy.linalg import expm
 
-from ...domain import HeatingSpec, RoomSpec
+from pems_core.domain import HeatingSpec, RoomSpec
 
 DISTURBANCE_MEMORY_H = 6.0
 """An unexplained heat flow seen now is expected to fade with this time constant."""
@@ -63,9 +63,7 @@ class RoomNetwork:
 
     def step(self, room: RoomSpec, length_h: float) -> RoomStep:
         loss = room.outside_kw_per_k + sum(g for _, g in self.neighbours[room.name])
-        return _room_step(
-            room.air_kwh_per_k, room.slab_kwh_per_k, room.slab_to_air_kw_per_k, loss, round(length_h, 9)
-        )
+        return _room_step(room.air_kwh_per_k, room.slab_kwh_per_k, room.slab_to_air_kw_per_k, loss, round(length_h, 9))
 
     def after(
         self,

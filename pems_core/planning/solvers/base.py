@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from ...domain import PemsError
-from ..standard_form import Floats, StandardForm
+from pems_core.domain import PemsError
+from pems_core.planning.standard_form import Floats, StandardForm
 
 
 class Status(StrEnum):

@@ -9,7 +9,8 @@ from time import perf_counter
 import highspy
 import numpy as np
 
-from ..standard_form import Floats, StandardForm
+from pems_core.planning.standard_form import Floats, StandardForm
+
 from .base import Solution, SolverFailure, Status
 from .highs import Highs
 
@@ -24,7 +25,9 @@ class Cbc:
     def __init__(self, program: str | None = None) -> None:
         self._program = program or shutil.which("cbc") or _packaged()
 
-    def solve(self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None) -> Solution:
+    def solve(
+        self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None
+    ) -> Solution:
         began = perf_counter()
         with tempfile.TemporaryDirectory(prefix="pems-cbc-") as folder:
             problem, answer = Path(folder, "plan.mps"), Path(folder, "plan.sol")

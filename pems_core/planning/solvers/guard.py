@@ -4,7 +4,8 @@ import multiprocessing
 from multiprocessing.connection import Connection
 from time import perf_counter
 
-from ..standard_form import Floats, StandardForm
+from pems_core.planning.standard_form import Floats, StandardForm
+
 from .base import Solution, SolverFailure, Status
 from .highs import Highs
 
@@ -35,7 +36,9 @@ class GuardedHighs:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def solve(self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None) -> Solution:
+    def solve(
+        self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None
+    ) -> Solution:
         pipe = self._running()
         began = perf_counter()
         try:

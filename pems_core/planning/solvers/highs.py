@@ -5,7 +5,8 @@ from time import perf_counter
 import highspy
 import numpy as np
 
-from ..standard_form import Floats, StandardForm
+from pems_core.planning.standard_form import Floats, StandardForm
+
 from .base import Solution, Status
 
 _FOUND = {
@@ -28,7 +29,9 @@ class Highs:
         self._highs.setOptionValue("mip_rel_gap", 0.0)
         self._held: StandardForm | None = None
 
-    def solve(self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None) -> Solution:
+    def solve(
+        self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None
+    ) -> Solution:
         began = perf_counter()
         warm = self._hold(form)
         highs = self._highs

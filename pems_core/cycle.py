@@ -1,0 +1,90 @@
+"""One control cycle, from what is measured to what is reported."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+
+from .domain import (
+    CycleReport,
+    Decision,
+    History,
+    Horizon,
+    Override,
+    Plan,
+    Readings,
+    SiteState,
+    StaleReading,
+)
+from .forecasting.chain import ask
+from .planning.planner import Planner
+from .protocols import Device, Forecaster
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything a cycle works with."""
+
+    devices: Sequence[Device]
+    forecasters: Sequence[Forecaster]
+    planner: Planner
+
+
+async def run_cycle(
+    site: Site, readings: Readings, horizon: Horizon, history: History, before: SiteState | None = None
+) -> CycleReport:
+    """Measure, forecast, plan, decide and report, in that order. Commands follow from the report's decisions."""
+    clock = Stopwatch()
+    state = measure(site.devices, readings, before)
+    clock.lap("measure")
+    answer = await ask(site.forecasters, horizon, state, history)
+    clock.lap("forecast")
+    plan = await asyncio.to_thread(site.planner.plan, state, answer.forecasts)
+    clock.lap("plan")
+    decisions = decisions_at(plan, site.devices, state, readings.now)
+    faults = [*(f"{name}: {fault}" for name, fault in state.faults.items()), *answer.faults, *site.planner.faults]
+    return CycleReport(state, answer.forecasts, plan, decisions, (), clock.laps_s, faults)
+
+
+def measure(
+    devices: Sequence[Device],
+    readings: Readings,
+    before: SiteState | None = None,
+    overrides: Sequence[Override] = (),
+    peak_so_far_kw: float = 0.0,
+) -> SiteState:
+    """The state of every device that can be read; one that cannot is left out with its fault, and the rest goes on."""
+    states: dict[str, object] = {}
+    faults: dict[str, str] = {}
+    for device in devices:
+        try:
+            states[device.name] = device.state(readings, before.devices.get(device.name) if before else None)
+        except StaleReading as stale:
+            faults[device.name] = str(stale)
+    return SiteState(readings.now, states, faults, tuple(overrides), peak_so_far_kw)
+
+
+def decisions_at(plan: Plan, devices: Sequence[Device], state: SiteState, at: datetime) -> list[Decision]:
+    """What each device is told for the step of the plan that holds at an instant."""
+    t = plan.horizon.step_at(at)
+    begin, end = plan.horizon.starts[t], plan.horizon.ends[t]
+    return [
+        Decision(device.name, control, value, "", begin, end, source=str(plan.rung))
+        for device in devices
+        if device.name in state.devices
+        for control, value in device.settings(plan, t).items()
+    ]
+
+
+class Stopwatch:
+    """Wall time of consecutive stages [s]."""
+
+    def __init__(self) -> None:
+        self._last = perf_counter()
+        self.laps_s: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.laps_s[stage] = now - self._last
+        self._last = now

@@ -1,0 +1,198 @@
+"""The closed loop: a controller sees only readings and forecasts, and the simulated house answers with physics."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from time import perf_counter, process_time
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from pems_core.cycle import decisions_at, measure
+from pems_core.domain import (
+    HOUR,
+    QUARTER,
+    Decision,
+    Forecasts,
+    Horizon,
+    HybridInverterSpec,
+    Plan,
+    SiteState,
+)
+from pems_core.planning.planner import Planner
+from pems_core.planning.site import PlannedHouse
+from pems_core.protocols import RuleBased
+from pems_core.reporting.result import RunResult
+
+from .house import SimulatedHouse
+from .outlook import Outlook
+from .valuation import Valuation
+
+RULE_FORECAST_EVERY = timedelta(hours=3)
+RULE_HORIZON = timedelta(hours=36)
+
+
+class Progress(Protocol):
+    def __call__(self, name: str, at: datetime) -> None: ...
+
+
+class Controller(Protocol):
+    """Says what the devices are told for the quarter hour that begins now."""
+
+    def decide(self, state: SiteState) -> Sequence[Decision]: ...
+
+
+@dataclass
+class PlanningController:
+    """Plans anew every `every`, and follows the last plan in between."""
+
+    planner: Planner
+    outlook: Outlook
+    every: timedelta = QUARTER
+    plans: list[Plan] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    _due: datetime | None = None
+
+    def decide(self, state: SiteState) -> Sequence[Decision]:
+        if self._due is None or state.now >= self._due:
+            began = perf_counter()
+            horizon = self.planner.options.horizon(state.now)
+            plan = self.planner.plan(state, self.outlook.forecasts(state.now, horizon))
+            self.seconds.append(perf_counter() - began)
+            self.plans.append(plan)
+            self._due = state.now + self.every
+        return decisions_at(self.plans[-1], self.planner.house.devices, state, state.now)
+
+
+@dataclass
+class RuleController:
+    """Follows rules; looks at the forecasts every few hours, as prices change once a day."""
+
+    rules: RuleBased
+    house: PlannedHouse
+    outlook: Outlook
+    _forecasts: Forecasts | None = None
+
+    def decide(self, state: SiteState) -> Sequence[Decision]:
+        if self._forecasts is None or state.now >= self._forecasts.horizon.start + RULE_FORECAST_EVERY:
+            horizon = Horizon.uniform(state.now, QUARTER, RULE_HORIZON // QUARTER)
+            self._forecasts = self.outlook.forecasts(state.now, horizon)
+        return self.rules.decide(self.house.devices, state, self._forecasts, self._forecasts.horizon.step_at(state.now))
+
+
+def run_closed_loop(
+    name: str,
+    controller: Controller,
+    house: PlannedHouse,
+    simulated: SimulatedHouse,
+    until: datetime,
+    valuation: Valuation,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Let a controller run a simulated house, quarter hour by quarter hour, and keep the books.
+
+    :param simulated: is advanced to `until`.
+    """
+    began_wall, began_cpu = perf_counter(), process_time()
+    start = simulated.now
+    stored_before = simulated.stored_energy()
+    before: SiteState | None = None
+    planned: list[dict[str, object]] = []
+    sources: list[str] = []
+    month_peak_kw, month = 0.0, start.month
+    while simulated.now < until:
+        readings = simulated.readings()
+        if simulated.now > start:
+            # The billing period's peak is of quarter-hour means, which is what the site meter gives here.
+            month_peak_kw = max(month_peak_kw, float(readings.points["site/import_kw"].value))
+        if simulated.now.month != month:
+            month_peak_kw, month = 0.0, simulated.now.month
+        state = measure(house.devices, readings, before, peak_so_far_kw=month_peak_kw)
+        decisions = controller.decide(state)
+        simulated.apply([replace(d, valid_until=max(d.valid_until, simulated.now + QUARTER)) for d in decisions])
+        sources.append(decisions[0].source if decisions else "release")
+        if isinstance(controller, PlanningController):
+            planned.append(_planned_now(controller.plans[-1], simulated.now))
+        simulated.advance(min(until, simulated.now + QUARTER))
+        before = state
+        if progress is not None:
+            progress(name, simulated.now)
+    flows = simulated.flows()
+    flows["plan_source"] = sources[: len(flows)]
+    return _result(
+        name,
+        controller,
+        house,
+        simulated,
+        flows,
+        planned,
+        valuation.change(stored_before, simulated.stored_energy()),
+        perf_counter() - began_wall,
+        process_time() - began_cpu,
+    )
+
+
+def _planned_now(plan: Plan, at: datetime) -> dict[str, object]:
+    """What the plan in force says of the quarter hour that begins now, in the columns of `flows`."""
+    t = plan.horizon.step_at(at)
+    row: dict[str, object] = {
+        "utc_start": at,
+        "grid_import_kw": plan.dispatch["grid.import_kw"][t],
+        "grid_export_kw": plan.dispatch["grid.export_kw"][t],
+        "base_load_kw": plan.dispatch["base_load_kw"][t],
+    }
+    heating = 0.0
+    for name, level in plan.levels.items():
+        device, _, what = name.partition(".")
+        if what == "soc":
+            row["soc"] = level[t]
+        elif what.endswith("_c") and not what.endswith("_slab_c"):
+            row[what] = level[t]
+            heating += plan.dispatch[f"{device}.{what.removesuffix('_c')}_kw"][t]
+    row["heating_kw"] = heating
+    return row
+
+
+def _result(
+    name: str,
+    controller: Controller,
+    house: PlannedHouse,
+    simulated: SimulatedHouse,
+    flows: pd.DataFrame,
+    planned: list[dict[str, object]],
+    stored_value: float,
+    wall_s: float,
+    cpu_s: float,
+) -> RunResult:
+    comfort = simulated.comfort()
+    occupied = sum(room.occupied_minutes for room in comfort.values())
+    outside = sum(room.outside_minutes for room in comfort.values())
+    seconds = np.array(controller.seconds if isinstance(controller, PlanningController) else [0.0])
+    plans = controller.plans if isinstance(controller, PlanningController) else []
+    return RunResult(
+        name=name,
+        flows=flows,
+        bill=float(flows["cost"].sum()),
+        stored_value=stored_value,
+        wear=wear_of(house, flows),
+        comfort_share=outside / occupied if occupied else 0.0,
+        comfort_kh=sum(room.outside_kh for room in comfort.values()),
+        cpu_s=cpu_s,
+        wall_s=wall_s,
+        plans=len(plans),
+        rungs=Counter(str(plan.rung) for plan in plans),
+        plan_p50_s=float(np.percentile(seconds, 50)),
+        plan_p95_s=float(np.percentile(seconds, 95)),
+        plan_max_s=float(seconds.max()),
+        planned=pd.DataFrame(planned).set_index("utc_start") if planned else None,
+    )
+
+
+def wear_of(house: PlannedHouse, flows: pd.DataFrame) -> float:
+    """Battery wear [currency] of what was discharged at the terminals."""
+    specs = [d.equipment for d in house.devices if isinstance(d.equipment, HybridInverterSpec)]
+    per_kwh = sum(spec.battery.wear_cost_per_kwh for spec in specs if spec.battery)
+    step_h = (flows.index[1] - flows.index[0]) / HOUR if len(flows) > 1 else 0.25
+    return float(flows["battery_terminal_discharge_kw"].sum() * step_h * per_kwh)
