@@ -65,11 +65,13 @@ def twin(settings: InverterSettings, soc: float, spec: HybridInverterSpec = SPEC
         pytest.param(replace(CHARGE, grid_export=False), 0.5, 1, 5, 1, 0, 3, 0, 1, id="battery_first without export"),
         pytest.param(DISCHARGE, 0.5, 1, 0, 3, 0, 0, 3, 0, id="grid_first feeds in what the house leaves"),
         pytest.param(DISCHARGE, 0.5, 1, 2, 5, 0, 0, 3, 0, id="grid_first feeds in PV and battery"),
-        pytest.param(DISCHARGE, 0.5, 1, 7, 7, 0, 0, 3, 3, id="grid_first curtails PV at the export limit"),
+        pytest.param(DISCHARGE, 0.5, 1, 5, 7, 0, 0, 2, 0, id="grid_first discharges less at the export limit"),
+        pytest.param(DISCHARGE, 0.5, 1, 9, 7, 0, 0, 0, 2, id="grid_first curtails PV beyond the export limit"),
         pytest.param(replace(DISCHARGE, stop_soc=0.5), 0.5, 1, 4, 4, 0, 0, 0, 0, id="grid_first rests at its stop"),
         pytest.param(DISCHARGE, 0.2, 3, 1, 1, 0, 0, 0, 0, id="grid_first rests at the floor"),
         pytest.param(replace(DISCHARGE, stop_soc=0.1), 0.2, 3, 1, 1, 0, 0, 0, 0, id="grid_first keeps the floor"),
         pytest.param(replace(DISCHARGE, grid_export=False), 0.5, 1, 0, 1, 0, 0, 1, 0, id="grid_first without export"),
+        pytest.param(replace(DISCHARGE, grid_export=False), 0.5, 1, 2, 1, 0, 0, 0, 1, id="grid_first only curtails"),
     ],
 )
 def test_mode(

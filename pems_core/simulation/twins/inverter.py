@@ -95,7 +95,7 @@ class InverterTwin:
         load_kw = clip(net_load_kw, 0.0, spec.ac_limit_kw) / spec.inverting_efficiency
         pv_dc_kw = pv_kw / spec.inverting_efficiency
         wish = self._wish(pv_dc_kw, load_kw, output_kw, grid_charge_room_kw)
-        # Behind the battery PV is what gives way when the output is at its limit.
+        # What the output cannot take of PV is curtailed.
         pv_to_house_kw = max(0.0, min(pv_dc_kw - wish.pv_to_battery_kw, output_kw - wish.discharge_kw))
         used_kw = (wish.pv_to_battery_kw + pv_to_house_kw) * spec.inverting_efficiency
         return InverterFlow(
@@ -120,7 +120,7 @@ class InverterTwin:
         if self.settings.mode == "battery_first":
             return self._battery_first(self.battery, pv_kw, grid_charge_room_kw)
         if self.settings.mode == "grid_first":
-            return self._grid_first(self.battery, output_kw)
+            return self._grid_first(self.battery, output_kw - pv_kw)
         if pv_kw >= load_kw:
             return _Wish(min(pv_kw - load_kw, self.battery.can_charge_kw()), 0.0, 0.0)
         return _Wish(0.0, 0.0, min(load_kw - pv_kw, self.battery.can_discharge_kw()))
@@ -135,10 +135,11 @@ class InverterTwin:
         wanted_kw = (charge_kw - from_pv_kw) / spec.rectifying_efficiency
         return _Wish(from_pv_kw, min(wanted_kw, spec.grid_charge_limit_kw, spec.ac_limit_kw, grid_charge_room_kw), 0.0)
 
-    def _grid_first(self, battery: BatteryTwin, output_kw: float) -> _Wish:
+    def _grid_first(self, battery: BatteryTwin, left_by_pv_kw: float) -> _Wish:
+        # PV comes first at the output's limit: what it could not feed in would be lost, battery energy is not.
         can_kw = battery.can_discharge_kw(self.settings.stop_soc or 0.0)
         rate_kw = self._rate_kw(self.settings.discharge_power_kw, battery_charges=False)
-        return _Wish(0.0, 0.0, min(can_kw, rate_kw, output_kw))
+        return _Wish(0.0, 0.0, min(can_kw, rate_kw, max(0.0, left_by_pv_kw)))
 
     def _rate_kw(self, power_kw: float | None, *, battery_charges: bool) -> float:
         """A commanded power in the steps that the inverter knows."""
