@@ -16,7 +16,7 @@ class ComfortPeriod(Table):
 
     begin: WallClock = Field(alias="from", examples=["00:00"], description='local time "HH:MM"')
     setpoint_c: Number = Field(examples=[20.0], ge=5, le=35, description="wanted temperature [°C]")
-    occupied: bool = Field(True, strict=True, description="false: nobody is there; discomfort is not counted")
+    occupied: bool = Field(True, strict=True, description="false: nobody is there; reports do not count discomfort")
 
 
 class RoomTable(Table):
