@@ -1,0 +1,66 @@
+"""PV and irradiance: a clear sky, dimmed as it was lately."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from pems_core.domain import QUARTER, Forecast, History, Horizon, PvArray, SiteState
+from pems_core.forecasting.sun import Sky, pv_kw
+
+from .quarters import Array, leads_h, measured_before, onto, quarters_ahead
+
+PV, GHI = "pv_kw", "ghi_w_m2"
+RECENT = timedelta(hours=2)
+LATELY = timedelta(days=3)
+# How long clouds stay as they are.
+CLOUDS_STAY_H = 3.0
+# Ratios against less than this share of the arrays' peak, or of 1000 W/m2, say nothing: the sun is too low.
+LEAST_SUN = 0.03
+WITHOUT_MEASUREMENT = 0.5
+NO_MORE_THAN = 1.2
+AIR_C = 15.0
+
+
+@dataclass
+class SunForecaster:
+    """Clear sky (pvlib) times the share of it that was measured in the last hours, later in the last days."""
+
+    arrays: Sequence[PvArray]
+    latitude: float
+    longitude: float
+    name: str = "clear_sky"
+    series: Sequence[str] = (PV, GHI)
+
+    async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        ahead = quarters_ahead(horizon)
+        clear_ahead = self._clear(ahead)
+        result = {}
+        for name in self.series:
+            known = measured_before(history, name, state.now, LATELY)
+            clear = self._clear(pd.DatetimeIndex(known.index))[name] if len(known) else known
+            least = LEAST_SUN * (sum(a.peak_kw for a in self.arrays) if name == PV else 1000)
+            recently = known.index >= state.now - RECENT
+            lately = share(known, clear, least, WITHOUT_MEASUREMENT)
+            now = share(known[recently], clear[recently], least, lately)
+            shares = lately + (now - lately) * np.exp(-leads_h(ahead, state.now) / CLOUDS_STAY_H)
+            values: Array = np.asarray(clear_ahead[name], dtype=np.float64) * shares
+            text = f"clear sky times {now:.2f} now and {lately:.2f} later"
+            result[name] = Forecast(onto(horizon, ahead, values), text, state.now)
+        return result
+
+    def _clear(self, quarters: pd.DatetimeIndex) -> pd.DataFrame:
+        """PV [kW] and irradiance [W/m2] under a clear sky."""
+        sky = Sky.at(quarters, QUARTER, self.latitude, self.longitude)
+        air = pd.Series(AIR_C, index=quarters)
+        return pd.DataFrame({PV: pv_kw(self.arrays, sky, sky.clear, air), GHI: sky.clear["ghi"]})
+
+
+def share(known: "pd.Series[float]", clear: "pd.Series[float]", least: float, otherwise: float) -> float:
+    """What was measured as a share of clear sky while the sun was up; `otherwise` if it was not."""
+    up = clear > least
+    if not up.any():
+        return otherwise
+    return float(np.clip(known[up].sum() / clear[up].sum(), 0.0, NO_MORE_THAN))
