@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import pluggy
 
 from . import hookspecs
-from .config import CORE_SECTIONS, Config, PvSection, Section, StagesSection
+from .config import CORE_SECTIONS, Config, Section, StagesSection, did_you_mean
 from .domain import ConfigError
 from .protocols import Device, Forecaster, RuleBased, Strategy
 
@@ -120,15 +120,18 @@ def given(manager: pluggy.PluginManager, config: Config) -> dict[str, Given]:
     }
 
 
-def device_name_faults(config: Config, names: Iterable[str]) -> list[str]:
-    """One line for each place in pems.toml that names a device which the house has not."""
-    known = sorted(names)
+def stage_faults(config: Config, devices: Iterable[str]) -> list[str]:
+    """One line for each device that [stages] names and the house has not.
+
+    :param devices: the names of the house's devices.
+    """
+    known = sorted(devices)
     there_are = f"no device has this name; devices: {', '.join(known) or 'none'}"
-    faults = [f"stages.{device}: {there_are}" for device in config[StagesSection].by_device if device not in known]
-    for index, array in enumerate(config.all(PvSection), start=1):
-        if array.dc_of and array.dc_of not in known and "dc_of" in array.model_fields_set:
-            faults.append(f"pv[{index}].dc_of: found {array.dc_of!r}; {there_are}")
-    return faults
+    return [
+        f"stages.{device}: {there_are}{did_you_mean(device, known)}"
+        for device in config[StagesSection].by_device
+        if device not in known
+    ]
 
 
 def _manager() -> pluggy.PluginManager:

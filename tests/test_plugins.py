@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pems_core.cli import pems
-from pems_core.config import Config, ConfigError, PvSection, Section, StagesSection, parse_config
+from pems_core.config import Config, ConfigError, Section, StagesSection, parse_config
 from pems_core.domain import (
     Command,
     Control,
@@ -30,9 +30,9 @@ from pems_core.plugins import (
     PluginError,
     create_devices,
     declared_sections,
-    device_name_faults,
     find_plugins,
     load_plugins,
+    stage_faults,
 )
 from pems_core.protocols import Device
 
@@ -191,18 +191,12 @@ class TestFaultsStopTheStart:
         assert [fault.partition(":")[0] for fault in caught.value.faults] == ["odd", "odder"]
 
 
-class TestNamesOfDevices:
-    def test_that_no_device_has_are_told(self) -> None:
-        stages = StagesSection.model_validate({"inverter": "control", "sauna": "control"})
-        roof = PvSection(peak_kw=5.0, tilt_deg=35.0, azimuth_deg=180.0, dc_of="shed")
-        assert device_name_faults(Config.of(stages, roof), ["inverter", "heating"]) == [
-            "stages.sauna: no device has this name; devices: heating, inverter",
-            "pv[1].dc_of: found 'shed'; no device has this name; devices: heating, inverter",
+class TestStages:
+    def test_of_a_device_that_is_not_there_are_told(self) -> None:
+        stages = StagesSection.model_validate({"inverter": "control", "heting": "control"})
+        assert stage_faults(Config.of(stages), ["inverter", "heating"]) == [
+            "stages.heting: no device has this name; devices: heating, inverter; did you mean 'heating'?"
         ]
-
-    def test_may_be_left_to_their_default(self) -> None:
-        roof = PvSection(peak_kw=5.0, tilt_deg=35.0, azimuth_deg=180.0)
-        assert device_name_faults(Config.of(StagesSection(), roof), []) == []
 
 
 class TestTheCommand:

@@ -1,6 +1,7 @@
 """`pems check`: can this house file be used?"""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -8,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pems_core.config import Config, ConfigError, load_config
-from pems_core.plugins import create_devices, declared_sections, device_name_faults, load_plugins
+from pems_core.plugins import declared_sections, load_plugins, stage_faults
 from pems_core.protocols import Device
+from pems_core.site import read_house
 
 from .options import house_option
 
@@ -21,14 +23,14 @@ def check(house: Path, defaults: bool) -> None:
     """Check a house file and show what it describes."""
     plugins = load_plugins()
     config = load_config(house, declared_sections(plugins), os.environ)
-    devices = create_devices(plugins, config)
-    faults = device_name_faults(config, [device.name for device in devices])
+    devices = read_house(config, plugins).house.devices
+    faults = stage_faults(config, [device.name for device in devices])
     if faults:
         raise ConfigError(faults)
     show(Console(), config, devices, defaults)
 
 
-def show(console: Console, config: Config, devices: tuple[Device, ...], defaults: bool) -> None:
+def show(console: Console, config: Config, devices: Sequence[Device], defaults: bool) -> None:
     """Print the files that were read, the devices with their controls, and what was left to defaults."""
     console.print(f"{' + '.join(map(str, config.files))}: fine")
     table = Table("device", "controls", box=None)
