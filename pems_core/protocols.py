@@ -1,6 +1,7 @@
 """The contracts between the core and its plugins."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from .domain import (
@@ -63,11 +64,25 @@ class Device(ModelPart, Protocol):
     def settings(self, plan: Plan, t: int) -> Mapping[str, Value]:
         """The value of each control that brings step `t` of the plan about."""
 
-    def encode(self, decision: Decision, state: SiteState) -> Sequence[Command]:
-        """The messages that bring a decision about."""
+    def encode(
+        self, settings: Mapping[str, Value], valid_from: datetime, valid_until: datetime, state: SiteState
+    ) -> Sequence[Command]:
+        """The messages that bring settings (by control) about, in the order in which to send them, and at once.
+
+        All controls of a device come together, because devices take them together: an inverter's power rate goes
+        to the registers of the mode that it is for, and before it. A control that is left out goes to the
+        device's own default, as in `execute`, so that what was checked is what is sent. The same arguments give
+        the same messages with the same ids.
+
+        :param valid_from: since when the settings hold.
+        :param valid_until: when they end; no message is to be sent after it, and what the device can end by
+            itself ends then.
+        :param state: of the house, with `now`.
+        :raises BadSetting: if a control is unknown or a value is not allowed; one line a fault.
+        """
 
     def release(self) -> Sequence[Command]:
-        """The messages that give the device back to its own control; never empty."""
+        """The messages that give the device back to its own control; empty only if it has no controls."""
 
     def execute(self, settings: Mapping[str, Value], state: object, step: Step) -> Executed:
         """What it will really do in one step with these settings (by control), from this state."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pems_core.domain import (
     Command,
     Control,
-    Decision,
     Executed,
     Forecasts,
     Plan,
@@ -18,6 +18,8 @@ from pems_core.domain import (
 )
 from pems_core.planning.model import DispatchModel
 from pems_core.planning.parts.pv import add_pv
+
+from .commands import require_allowed
 
 NO_FLOW_KW = 0.02
 
@@ -44,7 +46,10 @@ class PvPlant:
     def settings(self, plan: Plan, t: int) -> Mapping[str, Value]:
         return {}
 
-    def encode(self, decision: Decision, state: SiteState) -> Sequence[Command]:
+    def encode(
+        self, settings: Mapping[str, Value], valid_from: datetime, valid_until: datetime, state: SiteState
+    ) -> Sequence[Command]:
+        require_allowed(self.name, self.controls(), settings)
         return []
 
     def release(self) -> Sequence[Command]:

@@ -19,6 +19,7 @@ from .equipment import (
 )
 from .errors import (
     BadSeries,
+    BadSetting,
     ConfigError,
     MissingForecast,
     NoPlan,
@@ -40,12 +41,14 @@ from .state import (
     InverterState,
     RoomState,
     SiteState,
+    of_kind,
 )
 
 __all__ = [
     "HOUR",
     "QUARTER",
     "BadSeries",
+    "BadSetting",
     "BatterySpec",
     "BatteryState",
     "ComfortBand",
@@ -92,5 +95,6 @@ __all__ = [
     "UnsafePlan",
     "Value",
     "floor_time",
+    "of_kind",
     "require_utc",
 ]

@@ -45,3 +45,11 @@ class UnsafePlan(PemsError):
 
 class NotDelivered(PemsError):
     """A command did not reach its device."""
+
+
+class BadSetting(PemsError):
+    """A device cannot be told this; the message has one line for each fault."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))

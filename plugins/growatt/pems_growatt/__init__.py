@@ -1,6 +1,6 @@
 """Growatt hybrid inverters."""
 
-from pems_core.config import Config, PvSection, Section
+from pems_core.config import Config, PvSection, Section, SiteSection
 from pems_core.hookspecs import hookimpl
 
 from .config import GrowattSection
@@ -19,7 +19,8 @@ def create_devices(config: Config) -> list[HybridInverter]:
     settings = config.get(GrowattSection)
     if settings is None:
         return []
-    return [HybridInverter(DEVICE, settings.spec(pv_share(config.all(PvSection))))]
+    spec = settings.spec(pv_share(config.all(PvSection)))
+    return [HybridInverter(DEVICE, spec, config[SiteSection].timezone)]
 
 
 def pv_share(arrays: tuple[PvSection, ...]) -> float:

@@ -1,0 +1,116 @@
+"""The words of an OpenInverterGateway: what a Growatt SPH inverter is told over MQTT.
+
+Each word is a topic below `energy/solar/command/` and a JSON object. The gateway copies `correlationId` into its
+reply on `energy/solar/result`. Commands must never be retained: the gateway would carry them out at its next start.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pems_core.devices.commands import Validity, command_id
+from pems_core.domain import Command, HybridInverterSpec, Value
+
+from .slots import Slot, no_slots
+
+TOPIC = "energy/solar/command/"
+LONGEST_PACKET = 256
+"""The gateway's buffer for topic and payload [bytes]; what is longer is dropped without a trace."""
+LOWEST_STOP_SOC = 10
+"""Below this the inverter ends discharge by itself [%]."""
+GROUPS = {"battery_first": "batteryfirst", "grid_first": "gridfirst"}
+
+Argument = int | str | bool
+
+
+@dataclass(frozen=True)
+class Word:
+    """One command of the gateway."""
+
+    control: str
+    name: str
+    arguments: Mapping[str, Argument]
+
+    def command(self, device: str, validity: Validity) -> Command:
+        """This word on the wire.
+
+        :raises ValueError: if the gateway could not take it in one packet.
+        """
+        address = TOPIC + self.name
+        identity = command_id(device, address, json.dumps(self.arguments), validity.valid_from)
+        payload = json.dumps({"correlationId": identity, **self.arguments})
+        length = len(address.encode()) + len(payload.encode())
+        if length > LONGEST_PACKET:
+            raise ValueError(f"{address} with {payload} has {length} bytes; at most {LONGEST_PACKET} are allowed")
+        return Command(identity, device, self.control, "mqtt", address, payload, validity.expires_at)
+
+
+def export_words(enabled: bool) -> Iterator[Word]:
+    # Both words make the inverter measure with a meter on RS485 (holding register 122 = 1). A plant that
+    # measures with clamps loses its export limit by them and must not be given this control.
+    yield Word("grid_export", "export/enable" if enabled else "export/disable", {})
+
+
+def slot_words(mode: str, slots: tuple[Slot, ...]) -> Iterator[Word]:
+    for slot in slots:
+        arguments: dict[str, Argument] = {
+            "start": f"{slot.start:%H:%M}",
+            "stop": f"{slot.stop:%H:%M}",
+            "enabled": slot.enabled,
+            "slot": slot.number,
+        }
+        yield Word("mode", f"{GROUPS[mode]}/set/timeslot", arguments)
+
+
+def load_first_words() -> Iterator[Word]:
+    """The inverter's own operation: no slots, and no charging from the grid."""
+    yield from slot_words("grid_first", no_slots())
+    yield from slot_words("battery_first", no_slots())
+    yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": 0})
+
+
+def battery_first_words(
+    settings: Mapping[str, Value], spec: HybridInverterSpec, slots: tuple[Slot, ...]
+) -> Iterator[Word]:
+    battery = spec.battery
+    assert battery is not None
+    # Slots of both modes at once leave the mode undefined: the other mode's go first.
+    yield from slot_words("grid_first", no_slots())
+    stop_soc = min(float(settings.get("stop_soc", battery.soc_max)), battery.soc_max)
+    yield Word("stop_soc", "batteryfirst/set/stopsoc", {"value": percent(stop_soc)})
+    rate = float(settings.get("charge_power_kw", battery.charge_limit_kw)) / battery.charge_limit_kw
+    yield Word("charge_power_kw", "batteryfirst/set/powerrate", {"value": rate_percent(rate)})
+    from_grid = bool(settings.get("battery_charge_grid", False))
+    yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": int(from_grid)})
+    yield from slot_words("battery_first", slots)
+
+
+def grid_first_words(
+    settings: Mapping[str, Value], spec: HybridInverterSpec, slots: tuple[Slot, ...]
+) -> Iterator[Word]:
+    battery = spec.battery
+    assert battery is not None
+    yield from slot_words("battery_first", no_slots())
+    stop_soc = max(float(settings.get("stop_soc", 0.0)), battery.soc_min)
+    yield Word("stop_soc", "gridfirst/set/stopsoc", {"value": max(LOWEST_STOP_SOC, percent(stop_soc))})
+    rate = float(settings.get("discharge_power_kw", battery.discharge_limit_kw)) / battery.discharge_limit_kw
+    yield Word("discharge_power_kw", "gridfirst/set/powerrate", {"value": rate_percent(rate)})
+    yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": 0})
+    yield from slot_words("grid_first", slots)
+
+
+def percent(share: float) -> int:
+    return round(100 * share)
+
+
+def rate_percent(share: float) -> int:
+    """A power rate; 1 % is the lowest that is known to work, and a rest is brought about by the stop SOC."""
+    return max(1, min(100, percent(share)))
+
+
+def validity_of(word: Word, validity: Validity, slot_starts_at: datetime) -> Validity:
+    """How long a word may be sent: one that enables a slot only until that starts, or it would act tomorrow."""
+    if not word.arguments.get("enabled", False):
+        return validity
+    return Validity(validity.valid_from, min(validity.expires_at, slot_starts_at))

@@ -1,0 +1,67 @@
+"""A Growatt SPH hybrid inverter behind an OpenInverterGateway."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from zoneinfo import ZoneInfo
+
+from pems_core.devices import HybridInverterDevice
+from pems_core.devices.commands import Validity, require_allowed
+from pems_core.domain import Command, HybridInverterSpec, SiteState, Value
+
+from .encoding import (
+    Word,
+    battery_first_words,
+    export_words,
+    grid_first_words,
+    load_first_words,
+    validity_of,
+)
+from .slots import first_start, slots_between
+
+
+class HybridInverter(HybridInverterDevice):
+    """Puts settings into commands of the gateway.
+
+    `load_first` is what the inverter does by itself; the other modes are time slots on its own clock, which end
+    with the validity of the settings. Slots come again every day, so a dead PEMS needs a watchdog that sends
+    `release` within a day.
+
+    :param timezone: the zone that the inverter's clock runs in.
+    """
+
+    def __init__(self, name: str, spec: HybridInverterSpec, timezone: str = "UTC") -> None:
+        super().__init__(name, spec)
+        self.zone = ZoneInfo(timezone)
+
+    def encode(
+        self, settings: Mapping[str, Value], valid_from: datetime, valid_until: datetime, state: SiteState
+    ) -> Sequence[Command]:
+        """See `Device.encode`. A slot starts at least a minute after `state.now`; a mode with less time left is
+        not commanded.
+        """
+        require_allowed(self.name, self.controls(), settings)
+        slot_starts_at = first_start(valid_from, state.now)
+        validity = Validity(valid_from, valid_until)
+        words = chain(
+            export_words(bool(settings.get("grid_export", True))),
+            self._mode_words(settings, slot_starts_at, valid_until),
+        )
+        return [word.command(self.name, validity_of(word, validity, slot_starts_at)) for word in words]
+
+    def _mode_words(self, settings: Mapping[str, Value], start: datetime, until: datetime) -> Sequence[Word]:
+        mode = settings.get("mode", "load_first")
+        if self.spec.battery is None:
+            return []
+        if mode == "load_first":
+            return list(load_first_words())
+        slots = slots_between(start, until, self.zone)
+        if not slots:
+            return []
+        words = battery_first_words if mode == "battery_first" else grid_first_words
+        return list(words(settings, self.spec, slots))
+
+    def release(self) -> Sequence[Command]:
+        """Load first, no charging from the grid, feed-in enabled: as the inverter is without PEMS."""
+        own = load_first_words() if self.spec.battery is not None else ()
+        return [word.command(self.name, Validity.release()) for word in chain(own, export_words(enabled=True))]
