@@ -1,0 +1,101 @@
+"""What an aim adds to the plan's objective: the bill, and prices for what else a household minds."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import pyomo.environ as pyo
+
+from pems_core.domain import Forecasts, SiteState
+from pems_core.planning.model import DispatchModel
+
+PEAK = "peak"
+PerStepPrice = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a household would pay beyond its bill; all zero is the bill alone."""
+
+    import_premium_per_kwh: PerStepPrice
+    """On each kWh imported [currency/kWh], one value per step."""
+    export_premium_per_kwh: PerStepPrice
+    """On each kWh fed in."""
+    peak_price_per_kw: float = 0.0
+    """On each kW by which the billing period's import peak rises [currency/kW]."""
+    comfort_factor: float = 1.0
+    """Times the price of discomfort."""
+
+
+def no_premium(forecasts: Forecasts) -> PerStepPrice:
+    return (0.0,) * forecasts.horizon.steps
+
+
+@dataclass(frozen=True)
+class Objective(ABC):
+    """An aim: the bill of the horizon plus prices of its own.
+
+    bill    = sum((import_price[t] * import[t] - feed_in_price[t] * export[t]) * step[t])
+    premium = sum((import_premium[t] * import[t] + export_premium[t] * export[t]) * step[t])
+    peak    = (capacity_charge + peak_price) * rise,  rise >= import[t] - peak_so_far,  rise >= 0
+    """
+
+    name: str
+    capacity_charge_per_kw: float
+    """Of the tariff, per kW of the billing period's highest import mean [currency/kW]; part of the bill."""
+
+    @abstractmethod
+    def prices(self, forecasts: Forecasts) -> Prices:
+        """The prices of this aim.
+
+        :raises MissingForecast: if a series that it needs is forecast by nobody.
+        """
+
+    def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
+        prices = self.prices(forecasts)
+        steps, step_h = model.pyomo.steps, model.horizon.step_h
+        buy, sell = forecasts["import_price_per_kwh"], forecasts["feed_in_price_per_kwh"]
+        bill = sum(step_h[t] * (buy[t] * model.import_kw(t) - sell[t] * model.export_kw(t)) for t in steps)
+        # Named for the aim, so that several aims in one plan keep costs of their own.
+        model.add_cost(f"{self.name}.bill", bill, kind="bill")
+        imported, exported = prices.import_premium_per_kwh, prices.export_premium_per_kwh
+        if any(imported) or any(exported):
+            premium = sum(
+                step_h[t] * (imported[t] * model.import_kw(t) + exported[t] * model.export_kw(t)) for t in steps
+            )
+            model.add_cost(f"{self.name}.premium", premium, kind="strategy")
+        if self.capacity_charge_per_kw > 0:
+            rise_kw = peak_rise(model, state)
+            model.add_cost(f"{self.name}.capacity", self.capacity_charge_per_kw * rise_kw, kind="bill")
+        if prices.peak_price_per_kw > 0:
+            model.add_cost(f"{self.name}.peak", prices.peak_price_per_kw * peak_rise(model, state), kind="strategy")
+        if prices.comfort_factor != 1.0:
+            model.weigh("comfort", prices.comfort_factor)
+        stored = stored_energy_factor(forecasts, prices)
+        if stored != 1.0:
+            model.weigh("terminal", stored)
+
+
+def peak_rise(model: DispatchModel, state: SiteState) -> Any:
+    """How far the plan lifts the billing period's import peak [kW]; what was reached before is sunk.
+
+    One variable for all aims of a model.
+    """
+    if model.pyomo.component(PEAK) is None:
+        peak = model.part(PEAK)
+        peak.rise_kw = pyo.Var(bounds=(0, None))
+        peak.highest_import = pyo.Constraint(
+            model.pyomo.steps, rule=lambda b, t: model.import_kw(t) - b.rise_kw <= state.peak_so_far_kw
+        )
+    return model.pyomo.component(PEAK).rise_kw
+
+
+def stored_energy_factor(forecasts: Forecasts, prices: Prices) -> float:
+    """How much more stored energy is worth to this aim than its price: what it saves includes the premium.
+
+    Without it, a plan would empty the battery at the end of each horizon to save premiums.
+    """
+    step_h = forecasts.horizon.step_h
+    bought = sum(price * h for price, h in zip(forecasts["import_price_per_kwh"], step_h, strict=True))
+    premium = sum(price * h for price, h in zip(prices.import_premium_per_kwh, step_h, strict=True))
+    return 1.0 + premium / bought if bought > 0 else 1.0
