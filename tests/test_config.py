@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, get_args
@@ -33,7 +33,7 @@ from pems_core.config import (
     load_config,
     parse_config,
 )
-from pems_core.domain import GridSpec
+from pems_core.domain import BatterySpec, ComfortBand, ComfortSchedule, GridSpec, HybridInverterSpec, RoomSpec
 from pems_core.tariff import D57D
 
 DEVICES: list[tuple[str, type[Section]]] = [
@@ -164,6 +164,75 @@ class TestWhatIsRead:
         assert spec.battery is None
         assert spec.grid_charge_limit_kw == 8.0
         assert spec.pv_share == 0.5
+
+    def test_every_key_of_the_inverter_reaches_its_equipment(self) -> None:
+        text = """
+        [growatt]
+        ac_limit_kw = 9.0
+        grid_charge_limit_kw = 3.0
+        inverting_efficiency = 0.91
+        rectifying_efficiency = 0.92
+        battery_kwh = 7.0
+        charge_limit_kw = 2.0
+        discharge_limit_kw = 4.0
+        charge_efficiency = 0.93
+        discharge_efficiency = 0.94
+        reserve_soc = 0.15
+        soc_max = 0.95
+        standby_kw = 0.03
+        wear_cost_per_kwh = 1.5
+        mode_change_cost = 0.6
+        charge_taper = [[0.8, 1.0], [1.0, 0.5]]
+        discharge_taper = [[0.1, 0.4], [0.3, 1.0]]
+        temperature_derating = [[0.0, 0.1], [9.0, 1.0]]
+        grid_charge_below_price_per_kwh = 2.5
+        export_above_price_per_kwh = 0.7
+        """
+        battery = BatterySpec(
+            capacity_kwh=7.0,
+            charge_limit_kw=2.0,
+            discharge_limit_kw=4.0,
+            charge_efficiency=0.93,
+            discharge_efficiency=0.94,
+            soc_min=0.15,
+            soc_max=0.95,
+            standby_kw=0.03,
+            wear_cost_per_kwh=1.5,
+            charge_taper=((0.8, 1.0), (1.0, 0.5)),
+            discharge_taper=((0.1, 0.4), (0.3, 1.0)),
+            temperature_derating=((0.0, 0.1), (9.0, 1.0)),
+        )
+        assert house(text)[GrowattSection].spec(pv_share=0.4) == HybridInverterSpec(
+            ac_limit_kw=9.0,
+            inverting_efficiency=0.91,
+            rectifying_efficiency=0.92,
+            grid_charge_limit_kw=3.0,
+            battery=battery,
+            pv_share=0.4,
+            mode_change_cost=0.6,
+            grid_charge_below_price_per_kwh=2.5,
+            export_above_price_per_kwh=0.7,
+        )
+
+    def test_every_key_of_a_room_reaches_its_equipment(self) -> None:
+        more = "solar_m2 = 0.5\ninternal_gain_kw = 0.06\nmin_on_minutes = 10\nmin_off_minutes = 20\n"
+        spec = house(room("hall") + room(neighbours="{ hall = 0.15 }") + more)[HeatingSection].spec("Europe/Prague")
+        kitchen = spec.by_name["kitchen"]
+        assert kitchen == RoomSpec(
+            name="kitchen",
+            relay_kw=1.0,
+            comfort=ComfortSchedule(((time(0), ComfortBand(21.0, 20.0, 22.0)),), "Europe/Prague"),
+            air_kwh_per_k=1.0,
+            slab_kwh_per_k=0.4,
+            slab_to_air_kw_per_k=0.1,
+            outside_kw_per_k=0.02,
+            neighbours={"hall": 0.15},
+            solar_m2=0.5,
+            internal_gain_kw=0.06,
+            min_on=timedelta(minutes=10),
+            min_off=timedelta(minutes=20),
+        )
+        assert spec.conductance("hall", "kitchen") == 0.15
 
     def test_comfort_holds_over_midnight(self) -> None:
         comfort = '[{ from = "06:00", setpoint_c = 21 }, { from = "22:00", setpoint_c = 19 }]'

@@ -148,11 +148,12 @@ class TestFinding:
         assert "sauna" in [device.name for device in create_devices(plugins, small_house(plugins))]
 
     def test_the_order_of_registration_does_not_matter(self) -> None:
-        a, b = SaunaPlugin("a", "first"), SaunaPlugin("b", "second")
-        for extra in ({"a": a, "b": b}, {"b": b, "a": a}):
-            plugins = load_plugins(extra)
+        for order in (["a", "b"], ["b", "a"]):
+            plugins = load_plugins()
+            for name in order:
+                plugins.register(SaunaPlugin(name, f"sauna_{name}"), name)
             names = [device.name for device in create_devices(plugins, small_house(plugins))]
-            assert [name for name in names if name in {"first", "second"}] == ["first", "second"]
+            assert [name for name in names if name.startswith("sauna_")] == ["sauna_a", "sauna_b"]
 
 
 class TestFaultsStopTheStart:
