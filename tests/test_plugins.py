@@ -1,6 +1,7 @@
 """Plugins are found, checked and listed; a broken one stops the start but not the list."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,7 +80,9 @@ class Sauna:
     def settings(self, plan: Plan, t: int) -> Mapping[str, Value]:
         return {}
 
-    def encode(self, decision: Decision, state: SiteState) -> Sequence[Command]:
+    def encode(
+        self, settings: Mapping[str, Value], valid_from: datetime, valid_until: datetime, state: SiteState
+    ) -> Sequence[Command]:
         return []
 
     def release(self) -> Sequence[Command]:

@@ -26,14 +26,18 @@ def plugins(house: Path | None) -> None:
 
 
 def table_of(discovery: Discovery, gifts: dict[str, Given] | None) -> Table:
-    """One row for each plugin."""
-    table = Table("plugin", "version", "distribution", "section", "hooks", *(["gives"] if gifts is not None else []))
+    """One row for each plugin: its hooks, or what it gives to a house."""
+    table = Table()
+    for title in ("plugin", "distribution", "section", "hooks" if gifts is None else "gives"):
+        table.add_column(title, overflow="fold")
     for plugin in discovery.found:
-        cells = [plugin.name, plugin.version, plugin.distribution, plugin.section]
-        cells.append("[red]cannot be used[/red]" if plugin.fault else "\n".join(plugin.hooks))
-        if gifts is not None:
-            cells.append(_in_words(gifts.get(plugin.name, Given())))
-        table.add_row(*cells)
+        if plugin.fault:
+            last = "[red]cannot be used[/red]"
+        elif gifts is None:
+            last = "\n".join(plugin.hooks)
+        else:
+            last = _in_words(gifts[plugin.name])
+        table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.section, last)
     return table
 
 
