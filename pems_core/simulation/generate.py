@@ -52,12 +52,12 @@ class Grid:
     @cached_property
     def weekday(self) -> npt.NDArray[np.int64]:
         """0 for Monday."""
-        return np.asarray(self._local.dayofweek, dtype=np.int64)
+        return np.asarray(self._local.day_of_week, dtype=np.int64)
 
     @cached_property
     def winter(self) -> Array:
         """1 on the coldest day of the year, 0 half a year from it."""
-        day = self._local.dayofyear.to_numpy()
+        day = self._local.day_of_year.to_numpy()
         return np.asarray(0.5 + 0.5 * np.cos(2 * np.pi * (day - COLDEST_DAY) / YEAR_DAYS), dtype=np.float64)
 
 

@@ -50,7 +50,7 @@ class ForecastErrors:
     temperature_mae_k: tuple[float, float] = (0.93, 1.08)
     """At 1 h and at 36 h."""
     temperature_memory_h: float = 8.0
-    sun_deviation: float = 0.31
+    sun_deviation: float = 0.34
     """Day-ahead, as a share of what a clear sky gives; the RMSE of PV over 24 h is then 10 to 12 % of its peak."""
     sun_memory_h: float = 3.0
     load_mae: float = 0.45

@@ -54,7 +54,7 @@ class LoadForecaster:
 
     def _keys(self, quarters: pd.DatetimeIndex) -> tuple[pd.Index, pd.Index]:
         local = quarters.tz_convert(self.timezone)
-        return pd.Index(local.hour * 60 + local.minute), pd.Index(local.dayofweek >= SATURDAY)
+        return pd.Index(local.hour * 60 + local.minute), pd.Index(local.day_of_week >= SATURDAY)
 
     def _deviation_kw(self, known: "pd.Series[float]", now: datetime) -> float:
         """By how much the last hour differed from what is usual then."""
