@@ -64,9 +64,7 @@ class RuleStrategy:
     loads: LoadRule = field(default_factory=AtOnce)
     _known: dict[str, KnownDevice] = field(default_factory=dict, repr=False, compare=False)
 
-    def decide(
-        self, devices: Sequence[Device], state: SiteState, forecasts: Forecasts, t: int
-    ) -> Sequence[Decision]:
+    def decide(self, devices: Sequence[Device], state: SiteState, forecasts: Forecasts, t: int) -> Sequence[Decision]:
         """What to tell the devices in step `t`, from its start to its end; each control at most once.
 
         Devices without a state, and controls that a device does not have, are left alone.
