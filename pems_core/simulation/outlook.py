@@ -255,7 +255,7 @@ def published_until(now: datetime, market: ZoneInfo) -> datetime:
 
     >>> from datetime import UTC
     >>> str(published_until(datetime(2025, 1, 15, 11, 59, tzinfo=UTC), ZoneInfo("Europe/Prague")))
-    '2025-01-16T00:00:00+01:00'
+    '2025-01-16 00:00:00+01:00'
     """
     local = now.astimezone(market)
     days = 2 if local.time() >= PUBLISHED_AT else 1
