@@ -79,8 +79,8 @@ def battery_first_words(
     yield from slot_words("grid_first", no_slots())
     stop_soc = min(float(settings.get("stop_soc", battery.soc_max)), battery.soc_max)
     yield Word("stop_soc", "batteryfirst/set/stopsoc", {"value": percent(stop_soc)})
-    rate = float(settings.get("charge_power_kw", battery.charge_limit_kw)) / battery.charge_limit_kw
-    yield Word("charge_power_kw", "batteryfirst/set/powerrate", {"value": rate_percent(rate)})
+    rate = rate_percent(settings.get("charge_power_kw"), battery.charge_limit_kw)
+    yield Word("charge_power_kw", "batteryfirst/set/powerrate", {"value": rate})
     from_grid = bool(settings.get("battery_charge_grid", False))
     yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": int(from_grid)})
     yield from slot_words("battery_first", slots)
@@ -94,8 +94,8 @@ def grid_first_words(
     yield from slot_words("battery_first", no_slots())
     stop_soc = max(float(settings.get("stop_soc", 0.0)), battery.soc_min)
     yield Word("stop_soc", "gridfirst/set/stopsoc", {"value": max(LOWEST_STOP_SOC, percent(stop_soc))})
-    rate = float(settings.get("discharge_power_kw", battery.discharge_limit_kw)) / battery.discharge_limit_kw
-    yield Word("discharge_power_kw", "gridfirst/set/powerrate", {"value": rate_percent(rate)})
+    rate = rate_percent(settings.get("discharge_power_kw"), battery.discharge_limit_kw)
+    yield Word("discharge_power_kw", "gridfirst/set/powerrate", {"value": rate})
     yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": 0})
     yield from slot_words("grid_first", slots)
 
@@ -104,9 +104,14 @@ def percent(share: float) -> int:
     return round(100 * share)
 
 
-def rate_percent(share: float) -> int:
-    """A power rate; 1 % is the lowest that is known to work, and a rest is brought about by the stop SOC."""
-    return max(1, min(100, percent(share)))
+def rate_percent(power_kw: Value | None, limit_kw: float) -> int:
+    """A power [kW] as the share of the limit that the inverter takes [%]; the whole limit if it is not set.
+
+    1 % is the lowest that is known to work; a rest is brought about by the stop SOC.
+    """
+    if power_kw is None or limit_kw <= 0:
+        return 100
+    return max(1, min(100, percent(float(power_kw) / limit_kw)))
 
 
 def validity_of(word: Word, validity: Validity, slot_starts_at: datetime) -> Validity:
