@@ -5,7 +5,9 @@ from typing import Any
 import click
 
 from .commands.check import check
+from .commands.demo import demo
 from .commands.plugins import plugins
+from .commands.simulate import simulate
 from .domain import BadSeries, ConfigError, PemsError
 
 WRONG_INPUT = 2
@@ -33,7 +35,9 @@ def pems(debug: bool) -> None:
 
 
 pems.add_command(check)
+pems.add_command(demo)
 pems.add_command(plugins)
+pems.add_command(simulate)
 
 
 def main() -> None:

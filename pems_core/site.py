@@ -47,6 +47,11 @@ class HouseFile:
         return self.config[SiteSection]
 
     @property
+    def eur_rate(self) -> float:
+        """Units of the site's currency per EUR."""
+        return self.config[TariffSection].eur_rate
+
+    @property
     def equipment(self) -> dict[str, Equipment]:
         return {device.name: device.equipment for device in self.house.devices}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pems_core.domain import (
@@ -17,6 +17,7 @@ from pems_core.domain import (
     SiteState,
     Step,
     Value,
+    of_kind,
 )
 from pems_core.planning.model import DispatchModel
 from pems_core.planning.parts.flexible_load import add_flexible_load
@@ -55,15 +56,15 @@ class FlexibleLoadDevice:
         return {"power_kw": power_kw}
 
     def execute(self, settings: Mapping[str, Value], state: object, step: Step) -> Executed:
-        assert isinstance(state, FlexibleLoadState)
+        load = of_kind(state, FlexibleLoadState)
         wanted_kw = float(settings.get("power_kw", self.spec.power_max_kw))
-        begun = state.available_from is None or step.start >= state.available_from
-        open_still = state.ready_by is None or step.start < state.ready_by
-        power_kw = min(wanted_kw, state.energy_needed_kwh / step.length_h) if begun and open_still else 0.0
-        needed_kwh = max(0.0, state.energy_needed_kwh - power_kw * step.length_h)
+        begun = load.available_from is None or step.start >= load.available_from
+        open_still = load.ready_by is None or step.start < load.ready_by
+        power_kw = min(wanted_kw, load.energy_needed_kwh / step.length_h) if begun and open_still else 0.0
+        needed_kwh = max(0.0, load.energy_needed_kwh - power_kw * step.length_h)
         return Executed(
             {"power_kw": power_kw},
-            replace(state, energy_needed_kwh=needed_kwh, running=power_kw > 0),
+            replace(load, energy_needed_kwh=needed_kwh, running=power_kw > 0),
             {"needed_kwh": needed_kwh},
         )
 
@@ -75,15 +76,14 @@ def window(spec: FlexibleLoadSpec, now: datetime) -> tuple[datetime, datetime]:
     """
     zone = ZoneInfo(spec.timezone)
     today = now.astimezone(zone).date()
-    found = None
-    for offset in (-1, 0, 1):
-        begins = datetime.combine(today + timedelta(days=offset), spec.available_from, zone)
-        ends = datetime.combine(begins.date(), spec.ready_by, zone)
-        if ends <= begins:
-            ends = datetime.combine(begins.date() + timedelta(days=1), spec.ready_by, zone)
-        utc = now.tzinfo
-        found = (begins.astimezone(utc), ends.astimezone(utc))
-        if found[1] > now:
-            return found
-    assert found is not None
-    return found
+    windows = (_window_of(spec, today + timedelta(days=offset), zone) for offset in (-1, 0, 1))
+    return next((begins, ends) for begins, ends in windows if ends > now)
+
+
+def _window_of(spec: FlexibleLoadSpec, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The window that begins on a local day."""
+    begins = datetime.combine(day, spec.available_from, zone)
+    ends = datetime.combine(day, spec.ready_by, zone)
+    if ends <= begins:
+        ends = datetime.combine(day + timedelta(days=1), spec.ready_by, zone)
+    return begins.astimezone(UTC), ends.astimezone(UTC)

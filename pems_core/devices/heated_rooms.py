@@ -21,6 +21,7 @@ from pems_core.domain import (
     StaleReading,
     Step,
     Value,
+    of_kind,
 )
 from pems_core.planning.model import DispatchModel
 from pems_core.planning.parts.room_execution import MAX_PREDICTION, execute_rooms, observe_room, settled_slab_c
@@ -124,8 +125,7 @@ class HeatedRoomsDevice:
             "ghi_w_m2": self._site(readings, "site/ghi_w_m2", "W/m2", 0.0),
         }
         after = execute_rooms(self.network, settings, known, Step(known.at, length_h, inputs)).state
-        assert isinstance(after, HeatingState)
-        return dict(after.rooms)
+        return dict(of_kind(after, HeatingState).rooms)
 
     def _heat_kwh(self, readings: Readings, room: RoomSpec) -> float | None:
         try:
@@ -155,5 +155,4 @@ class HeatedRoomsDevice:
         return settings
 
     def execute(self, settings: Mapping[str, Value], state: object, step: Step) -> Executed:
-        assert isinstance(state, HeatingState)
-        return execute_rooms(self.network, settings, state, step)
+        return execute_rooms(self.network, settings, of_kind(state, HeatingState), step)

@@ -19,6 +19,7 @@ from pems_core.domain import (
     StaleReading,
     Step,
     Value,
+    of_kind,
 )
 from pems_core.planning.model import DispatchModel
 from pems_core.planning.parts.hybrid_inverter import add_hybrid_inverter
@@ -133,5 +134,4 @@ class HybridInverterDevice:
         return min(limit_kw, round(power_kw / step_kw) * step_kw) if step_kw else power_kw
 
     def execute(self, settings: Mapping[str, Value], state: object, step: Step) -> Executed:
-        assert isinstance(state, InverterState)
-        return execute_hybrid_inverter(self.spec, settings, state, step)
+        return execute_hybrid_inverter(self.spec, settings, of_kind(state, InverterState), step)

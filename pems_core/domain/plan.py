@@ -25,6 +25,13 @@ class Reason:
 
     text: str
     saves: float | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    """The time that it speaks of; None: always."""
+
+    def holds(self, at: datetime) -> bool:
+        begun = self.valid_from is None or self.valid_from <= at
+        return begun and (self.valid_until is None or at < self.valid_until)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,15 @@ class Plan:
     """By `<device>` or `<device>.<control>`."""
     solve_s: float = 0.0
     detail: str = ""
+
+    def decided_steps(self, instants: Sequence[datetime]) -> list[tuple[int, int]]:
+        """Positions of the instants for which this plan has whole switches, with its step at each."""
+        decided_until = self.horizon.ends[self.binary_steps - 1] if self.binary_steps else self.horizon.start
+        return [
+            (i, self.horizon.step_at(instant))
+            for i, instant in enumerate(instants)
+            if self.horizon.start <= instant < decided_until
+        ]
 
     @property
     def cost(self) -> float:

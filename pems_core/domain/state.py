@@ -62,6 +62,16 @@ class FlexibleLoadState:
 D = TypeVar("D")
 
 
+def of_kind(state: object, kind: type[D]) -> D:
+    """The state, which is of that kind.
+
+    :raises TypeError: if it is not; a device was given the state of another.
+    """
+    if not isinstance(state, kind):
+        raise TypeError(f"found a {type(state).__name__}; a {kind.__name__} is needed")
+    return state
+
+
 @dataclass(frozen=True)
 class SiteState:
     """Everything that one cycle knows of the house."""
@@ -76,10 +86,7 @@ class SiteState:
 
     def of(self, device: str, kind: type[D]) -> D:
         """The state of one device, which is of that kind."""
-        state = self.devices[device]
-        if not isinstance(state, kind):
-            raise TypeError(f"{device} has a {type(state).__name__}, not a {kind.__name__}")
-        return state
+        return of_kind(self.devices[device], kind)
 
     def override(self, device: str, control: str, at: datetime) -> Override | None:
         """The override in force for one control at an instant; the one set last wins."""

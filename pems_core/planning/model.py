@@ -7,7 +7,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from pems_core.domain import Horizon
+from pems_core.domain import Horizon, Plan
 
 Expression = Any  # a Pyomo expression; Pyomo has no types
 PerStep = Callable[[int], Expression]
@@ -16,6 +16,8 @@ Values = Callable[[Expression], float]
 ModeAt = Callable[[int, Values], str]
 Rounding = Callable[[Values], Sequence[tuple[Any, float]]]
 """Gives binary variables and whole values for them from a solution in which they are fractional."""
+Memory = Callable[[Plan], Sequence[tuple[Any, float]]]
+"""Gives switches and the values that they have in an earlier plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class DispatchModel:
         self.costs: dict[str, Cost] = {}
         self.roundings: list[Rounding] = []
         self.guesses: list[Rounding] = []
+        self.memories: list[Memory] = []
         self.closed = False
         self._weights: dict[str, float] = {}
         self._factor = 1.0
@@ -119,6 +122,10 @@ class DispatchModel:
     def add_guess(self, guess: Rounding) -> None:
         """Likely whole values of a few large switches (operating modes); they are searched on if this is not best."""
         self.guesses.append(guess)
+
+    def add_memory(self, memory: Memory) -> None:
+        """What an earlier plan chose for switches of this model, as far as it reaches."""
+        self.memories.append(memory)
 
     def weigh(self, kind: str, factor: float) -> None:
         """Multiply all costs of one kind; several factors multiply."""

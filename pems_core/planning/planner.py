@@ -23,7 +23,7 @@ class PlanOptions:
     """How to plan; see `[solver]` in pems.example.toml."""
 
     solver: str = "highs"
-    limits: SolveLimits = SolveLimits()
+    limits: SolveLimits = field(default_factory=SolveLimits)
     path: str = "reduced"
     """`reduced`: switches whole in the near steps, steps that lengthen; `full`: short steps and whole switches
     throughout; `both`: whichever gives the better checked plan."""
@@ -75,9 +75,15 @@ class Planner:
 
     def _fresh(self, state: SiteState, forecasts: Forecasts) -> Plan:
         began = perf_counter()
-        plan = solve_house(self.house, state, forecasts, self.solver, self.options)
+        plan = solve_house(self.house, state, forecasts, self.solver, self.options, self._running(state))
         plan = self._checked(plan, state, forecasts)
         return replace(plan, solve_s=perf_counter() - began)
+
+    def _running(self, state: SiteState) -> Plan | None:
+        """The plan that is being followed, if a solver made it and it still reaches into this cycle."""
+        last = self.last
+        valid = last is not None and last.rung in (Rung.SOLVER, Rung.INCUMBENT) and state.now < last.valid_until
+        return last if valid else None
 
     def _shifted(self, state: SiteState, forecasts: Forecasts) -> Plan:
         """The rest of the last plan, as long as it is valid, from where the house is now."""
@@ -138,7 +144,12 @@ def build_model(
 
 
 def solve_house(
-    house: PlannedHouse, state: SiteState, forecasts: Forecasts, solver: Solver, options: PlanOptions
+    house: PlannedHouse,
+    state: SiteState,
+    forecasts: Forecasts,
+    solver: Solver,
+    options: PlanOptions,
+    running: Plan | None = None,
 ) -> Plan:
     """One unchecked plan from the solver.
 
@@ -148,7 +159,7 @@ def solve_house(
     binary_steps = horizon.steps_before(state.now + options.binary)
     with no_garbage_collection():
         compiled = compile_model(build_model(house, state, forecasts, binary_steps))
-    solved = solve(compiled, solver, options.limits)
+    solved = solve(compiled, solver, options.limits, running)
     return _read_plan(compiled, solved, state, forecasts)
 
 

@@ -1,24 +1,28 @@
 """From a closed model to flows: relax, round the many small switches, branch on the few large ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from pems_core.domain import NoPlan
+from pems_core.domain import NoPlan, Plan
 
 from .model import Rounding
-from .solvers import Solver, Status
+from .solvers import Solution, Solver, Status
 from .standard_form import Compiled, Floats, StandardForm
 
 
 @dataclass(frozen=True, slots=True)
 class SolveLimits:
-    """When to stop: at `gap` [currency] or after `time_limit_s`."""
+    """When to stop, and when to change course."""
 
     time_limit_s: float = 12.0
     gap: float = 0.01
+    """Stop when no choice of the operating modes can be cheaper by more than this [currency]."""
+    keep_running_plan: float = 0.0
+    """A new plan has to be cheaper than the running one by more than this [currency]."""
 
 
 @dataclass(frozen=True)
@@ -31,67 +35,108 @@ class Solved:
     marginal_per_kwh: tuple[float, ...]
     complete: bool
     """False: a time limit ended the search."""
+    kept: bool = False
+    """True: the switches are those of the running plan."""
 
 
-def solve(compiled: Compiled, solver: Solver, limits: SolveLimits) -> Solved:
+def solve(compiled: Compiled, solver: Solver, limits: SolveLimits, running: Plan | None = None) -> Solved:
     """Solve in stages, each of which starts from what the one before found.
 
     1. The relaxation of everything gives a bound that no plan can beat.
     2. Switches that a part knows how to round (relays) are rounded together and held.
     3. The few that are left (operating states) are guessed from the flows of the relaxation. If the guess is
        within the gap of it, nothing is left to search; else they are branched on, starting from the guess.
-    4. With all switches held, a last relaxation gives the flows and the marginal value of energy.
+    4. The switches of the running plan, as far as it reaches, are tried too, and kept if that costs no more.
+
+    The last relaxation, with all switches held, gives the flows and the marginal value of energy.
 
     :raises NoPlan: if there is no solution in time.
     """
-    ends_at = perf_counter() + limits.time_limit_s
-
-    def left_s() -> float:
-        return max(0.05, ends_at - perf_counter())
-
-    form = compiled.form
-    relaxed = solver.solve(form.relaxed(), left_s())
-    if relaxed.status is Status.INFEASIBLE:
-        raise NoPlan("the model is infeasible: a limit that is not physics was made hard")
-    if relaxed.x is None:
-        raise NoPlan(f"not even the relaxation was solved within {limits.time_limit_s:g} s")
-    held = _hold(form, compiled, compiled.model.roundings, relaxed.x)
-    free = np.flatnonzero(held.whole)
-    final = solver.solve(held.relaxed(), left_s())
-    complete = True
-    if len(free) and final.x is not None:
-        floor = final.objective
-        guessed = _hold(held, compiled, compiled.model.guesses, final.x)
-        rest = np.flatnonzero(guessed.whole)
-        guess = solver.solve(guessed.fixed(rest, np.round(final.x[rest])), left_s())
-        final = guess
-        if guess.x is None or guess.objective > floor + limits.gap:
-            searched = solver.solve(held, left_s(), limits.gap, start=guess.x)
-            complete = searched.status is Status.OPTIMAL
-            if searched.x is not None and searched.objective < guess.objective - 1e-6:
-                # The flows at given states, and their duals, come from one more relaxation.
-                polished = solver.solve(held.fixed(free, np.round(searched.x[free])), max(left_s(), 1.0))
-                final = polished if polished.x is not None else searched
-    if final.x is None:
-        raise NoPlan(f"no plan was found within {limits.time_limit_s:g} s ({final.status})")
+    search = _Search(compiled, solver, limits, perf_counter() + limits.time_limit_s)
+    relaxed = search.relaxation()
+    rounded = _hold(compiled.form, compiled, _by_value(compiled, compiled.model.roundings, relaxed.found))
+    found, complete = search.states(rounded)
+    kept = search.running(rounded, found, running) if running is not None else None
+    if kept is not None and kept.objective <= found.objective + limits.keep_running_plan:
+        found = kept
     return Solved(
-        x=final.x,
-        objective=final.objective,
+        x=found.found,
+        objective=found.objective,
         bound=relaxed.bound,
-        marginal_per_kwh=_marginal(compiled, final.row_duals),
+        marginal_per_kwh=_marginal(compiled, found.row_duals),
         complete=complete,
+        kept=found is kept,
     )
 
 
-def _hold(form: StandardForm, compiled: Compiled, roundings: Iterable[Rounding], x: Floats) -> StandardForm:
-    """The form with every switch that the roundings speak of held at its whole value."""
+@dataclass(frozen=True)
+class _Search:
+    compiled: Compiled
+    solver: Solver
+    limits: SolveLimits
+    ends_at: float
+
+    @property
+    def left_s(self) -> float:
+        return max(0.05, self.ends_at - perf_counter())
+
+    def relaxation(self) -> Solution:
+        relaxed = self.solver.solve(self.compiled.form.relaxed(), self.left_s)
+        if relaxed.status is Status.INFEASIBLE:
+            raise NoPlan("the model is infeasible: a limit that is not physics was made hard")
+        if relaxed.x is None:
+            raise NoPlan(f"not even the relaxation was solved within {self.limits.time_limit_s:g} s")
+        return relaxed
+
+    def states(self, held: StandardForm) -> tuple[Solution, bool]:
+        """Whole operating states with all else held, and whether the search for them was complete."""
+        free = np.flatnonzero(held.whole)
+        floor = self.solver.solve(held.relaxed(), self.left_s)
+        if floor.x is None:
+            raise NoPlan(f"no plan was found within {self.limits.time_limit_s:g} s ({floor.status})")
+        if not len(free):
+            return floor, True
+        guess = self._guess(held, floor.x)
+        if guess.x is not None and guess.objective <= floor.objective + self.limits.gap:
+            return guess, True
+        searched = self.solver.solve(held, self.left_s, self.limits.gap, start=guess.x)
+        complete = searched.status is Status.OPTIMAL
+        if searched.x is None or searched.objective >= guess.objective - 1e-6:
+            if guess.x is None:
+                raise NoPlan(f"no plan was found within {self.limits.time_limit_s:g} s ({searched.status})")
+            return guess, complete
+        # Flows at given states, and their duals, come from one more relaxation.
+        polished = self.solver.solve(held.fixed(free, np.round(searched.x[free])), max(self.left_s, 1.0))
+        return (polished if polished.x is not None else searched), complete
+
+    def running(self, held: StandardForm, found: Solution, running: Plan) -> Solution | None:
+        """The running plan's switches, and those that were found where it does not reach; None if that fails."""
+        memories = [pair for memory in self.compiled.model.memories for pair in memory(running)]
+        if not memories:
+            return None
+        whole = np.flatnonzero(self.compiled.form.whole)
+        form = held.fixed(whole, np.round(found.found[whole]))
+        kept = self.solver.solve(_hold(form, self.compiled, memories), self.left_s)
+        return kept if kept.x is not None else None
+
+    def _guess(self, held: StandardForm, x: Floats) -> Solution:
+        guessed = _hold(held, self.compiled, _by_value(self.compiled, self.compiled.model.guesses, x))
+        rest = np.flatnonzero(guessed.whole)
+        return self.solver.solve(guessed.fixed(rest, np.round(x[rest])), self.left_s)
+
+
+Pairs = Sequence[tuple[Any, float]]
+
+
+def _by_value(compiled: Compiled, roundings: Iterable[Rounding], x: Floats) -> Pairs:
     values = compiled.values(x)
-    for rounding in roundings:
-        pairs = [
-            (column, whole) for v, whole in rounding(values) if (column := compiled.columns.get(id(v))) is not None
-        ]
-        form = form.fixed(np.array([c for c, _ in pairs], dtype=np.int64), np.array([w for _, w in pairs]))
-    return form
+    return [pair for rounding in roundings for pair in rounding(values)]
+
+
+def _hold(form: StandardForm, compiled: Compiled, pairs: Pairs) -> StandardForm:
+    """The form with these switches held; those that the model has fixed already are no columns of it."""
+    found = [(column, value) for v, value in pairs if (column := compiled.columns.get(id(v))) is not None]
+    return form.fixed(np.array([c for c, _ in found], dtype=np.int64), np.array([value for _, value in found]))
 
 
 def _marginal(compiled: Compiled, row_duals: Floats | None) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pems_core.domain import (
+    BatteryState,
     Forecasts,
     GridSpec,
     HeatingSpec,
@@ -12,6 +13,7 @@ from pems_core.domain import (
     InverterState,
     Plan,
     SiteState,
+    of_kind,
 )
 from pems_core.protocols import Device
 
@@ -124,8 +126,7 @@ def _inverter(plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState,
             if kw > limit_kw + LIMIT_TOLERANCE_KW:
                 yield f"{flow} is {kw:.2f} kW at {_at(plan, t)}; {limit_kw:.2f} kW is allowed"
     if spec.battery is not None:
-        now = state.of(name, InverterState).battery
-        assert now is not None
+        now = of_kind(state.of(name, InverterState).battery, BatteryState)
         low, high = min(spec.battery.soc_min, now.soc), max(spec.battery.soc_max, now.soc)
         for t, soc in enumerate(plan.levels[f"{name}.soc"]):
             if not low - SOC_TOLERANCE <= soc <= high + SOC_TOLERANCE:

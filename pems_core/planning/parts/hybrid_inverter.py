@@ -5,7 +5,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from pems_core.domain import Forecasts, HybridInverterSpec, InverterState, SiteState
+from pems_core.domain import BatteryState, Forecasts, HybridInverterSpec, InverterState, Plan, SiteState, of_kind
 from pems_core.domain.equipment import BatterySpec, Curve
 from pems_core.planning.model import DispatchModel, Values
 
@@ -75,12 +75,12 @@ def _add_battery(
     + (charge[t] * charge_efficiency - discharge[t] / discharge_efficiency) * step
     """
     steps, step_h = model.pyomo.steps, model.horizon.step_h
-    assert now.battery is not None
+    stored = of_kind(now.battery, BatteryState)
     capacity = battery.capacity_kwh
-    energy_now_kwh = now.battery.soc * capacity
+    energy_now_kwh = stored.soc * capacity
     floor_kwh, ceiling_kwh = battery.soc_min * capacity, battery.soc_max * capacity
-    charge_limit_kw = battery.charge_limit_at(0.0, now.battery.temperature_c) / max(battery.charge_taper[0][1], 1e-9)
-    discharge_limit_kw = battery.discharge_limit_at(1.0, now.battery.temperature_c) / max(
+    charge_limit_kw = battery.charge_limit_at(0.0, stored.temperature_c) / max(battery.charge_taper[0][1], 1e-9)
+    discharge_limit_kw = battery.discharge_limit_at(1.0, stored.temperature_c) / max(
         battery.discharge_taper[-1][1], 1e-9
     )
     below_floor = energy_now_kwh < floor_kwh - 1e-6
@@ -238,6 +238,26 @@ def _add_operating_states(
 
     model.add_modes(name, mode_at)
     model.add_guess(lambda value: _guess_states(model, inverter, near, value))
+    model.add_memory(lambda plan: _remembered_states(model, inverter, name, plan))
+
+
+def _remembered_states(model: DispatchModel, inverter: Any, name: str, plan: Plan) -> list[tuple[Any, float]]:
+    """The operating states of an earlier plan."""
+    if name not in plan.modes or f"{name}.charge_kw" not in plan.dispatch:
+        return []
+    remembered: list[tuple[Any, float]] = []
+    for t, s in plan.decided_steps(model.horizon.starts[: model.binary_steps]):
+        operating = plan.modes[name][s].replace("hold", "battery_first")
+        if operating == "load_first":
+            stores = plan.dispatch[f"{name}.charge_kw"][s] > TOLERANCE_KW
+            idle = plan.dispatch[f"{name}.discharge_kw"][s] <= TOLERANCE_KW
+            exports = plan.dispatch["grid.export_kw"][s] > TOLERANCE_KW
+            operating = "storing" if stores or (idle and exports) else "covering"
+        from_grid = plan.dispatch[f"{name}.from_house_kw"][s] > TOLERANCE_KW
+        if inverter.state[t, operating].ub > 0:
+            remembered += [(inverter.state[t, state], float(state == operating)) for state in STATES]
+            remembered.append((inverter.battery_charge_grid[t], float(from_grid and operating == "battery_first")))
+    return remembered
 
 
 def _guess_states(model: DispatchModel, inverter: Any, near: range, value: Values) -> list[tuple[Any, float]]:

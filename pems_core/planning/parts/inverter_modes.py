@@ -53,15 +53,15 @@ def execute_hybrid_inverter(
     eta = spec.inverting_efficiency
     charge_kw = discharge_kw = from_house_kw = 0.0
     battery = _Battery(spec.battery, state.battery, step.length_h) if spec.battery and state.battery else None
-    deficit_kw = step.load_kw - available_kw
     if battery is not None:
         stop_soc = float(settings.get("stop_soc", battery.spec.soc_max if mode == "battery_first" else 0.0))
         if mode == "load_first":
-            if deficit_kw > 0:
-                spare_ac_kw = max(0.0, spec.ac_limit_kw - available_kw)
-                discharge_kw = min(min(deficit_kw, spare_ac_kw) / eta, battery.most_discharge_kw(0.0))
+            # What the inverter cannot pass on to the house is surplus on the DC bus, whatever the house needs.
+            served_kw = min(max(0.0, step.load_kw), spec.ac_limit_kw)
+            if served_kw > available_kw:
+                discharge_kw = min((served_kw - available_kw) / eta, battery.most_discharge_kw(0.0))
             else:
-                charge_kw = min(-deficit_kw / eta, battery.most_charge_kw(1.0))
+                charge_kw = min((available_kw - served_kw) / eta, battery.most_charge_kw(1.0))
         elif mode == "battery_first":
             rate_kw = float(settings.get("charge_power_kw", battery.spec.charge_limit_kw))
             charge_kw = min(rate_kw, battery.most_charge_kw(stop_soc))

@@ -7,7 +7,7 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from pems_core.domain import Forecasts, HeatingSpec, HeatingState, RoomSpec, RoomState, SiteState
+from pems_core.domain import Forecasts, HeatingSpec, HeatingState, Plan, RoomSpec, RoomState, SiteState
 from pems_core.planning.model import DispatchModel, Values
 
 from .relay_rounding import RelaySchedule, round_relays
@@ -35,7 +35,7 @@ def add_rooms(model: DispatchModel, name: str, spec: HeatingSpec, state: SiteSta
     network = RoomNetwork.of(spec)
 
     heating = model.part(name)
-    heating.duty = pyo.Var(names, steps, bounds=(0, 1), domain=lambda _, r, t: model.switch_domain(t))
+    heating.duty = pyo.Var(names, steps, bounds=(0, 1), domain=lambda _, _r, t: model.switch_domain(t))
     heating.air_c = pyo.Var(names, steps)
     heating.slab_c = pyo.Var(names, steps)
     _add_heat_balance(heating, rooms, network, now, model, forecasts)
@@ -262,5 +262,14 @@ def _offer_rounding(
             if not heating.duty[room.name, t].fixed
         ]
 
+    def remembered(plan: Plan) -> Sequence[tuple[Any, float]]:
+        return [
+            (heating.duty[room.name, t], float(flow[s] > 0.5 * room.relay_kw))
+            for room in rooms
+            if (flow := plan.dispatch.get(f"{name}.{room.name}_kw")) is not None
+            for t, s in plan.decided_steps(model.horizon.starts[: model.binary_steps])
+        ]
+
     if switches:
         model.add_rounding(rounding)
+        model.add_memory(remembered)

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-import highspy
 import numpy as np
 
 from pems_core.planning.standard_form import Floats, StandardForm
@@ -31,7 +30,7 @@ class Cbc:
         began = perf_counter()
         with tempfile.TemporaryDirectory(prefix="pems-cbc-") as folder:
             problem, answer = Path(folder, "plan.mps"), Path(folder, "plan.sol")
-            _write_mps(form, problem)
+            Highs().write(form, problem)
             is_mip = bool(form.whole.any())
             run = [self._program, str(problem), "-seconds", f"{max(0.1, time_limit_s):.2f}"]
             # Names give way to numbers, and primal values are printed for all columns, zeros too.
@@ -60,13 +59,6 @@ def _packaged() -> str:
             'or set [solver] name = "highs"'
         ) from None
     return str(cbcbox.cbc_bin_path())
-
-
-def _write_mps(form: StandardForm, path: Path) -> None:
-    writer = Highs()
-    writer._hold(form)
-    if writer._highs.writeModel(str(path)) is highspy.HighsStatus.kError:
-        raise SolverFailure(f"the problem could not be written to {path}")
 
 
 def _read_solution(form: StandardForm, text: str, log: str, wall_s: float) -> Solution:

@@ -3,6 +3,7 @@
 import multiprocessing
 from multiprocessing.connection import Connection
 from time import perf_counter
+from typing import cast
 
 from pems_core.planning.standard_form import Floats, StandardForm
 
@@ -46,12 +47,10 @@ class GuardedHighs:
             if not pipe.poll(time_limit_s + OVERRUN_ALLOWANCE_S):
                 self.close()
                 return Solution(Status.NONE, float("inf"), float("-inf"), None, None, perf_counter() - began)
-            answer = pipe.recv()
+            return cast("Solution", pipe.recv())
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             self.close()
             raise SolverFailure("the HiGHS process died while solving; the next plan starts a new one") from error
-        assert isinstance(answer, Solution)
-        return answer
 
     def close(self) -> None:
         if self._process is not None:

@@ -1,5 +1,6 @@
 """HiGHS through highspy, fed with arrays."""
 
+from pathlib import Path
 from time import perf_counter
 
 import highspy
@@ -7,7 +8,7 @@ import numpy as np
 
 from pems_core.planning.standard_form import Floats, StandardForm
 
-from .base import Solution, Status
+from .base import Solution, SolverFailure, Status
 
 _FOUND = {
     highspy.HighsModelStatus.kOptimal: Status.OPTIMAL,
@@ -49,6 +50,15 @@ class Highs:
     def close(self) -> None:
         self._highs.clear()
         self._held = None
+
+    def write(self, form: StandardForm, path: Path) -> None:
+        """Write the problem to a file, in the format that its name ends in (`.mps`, `.lp`).
+
+        :raises SolverFailure: if it cannot be written.
+        """
+        self._hold(form)
+        if self._highs.writeModel(str(path)) is highspy.HighsStatus.kError:
+            raise SolverFailure(f"the problem could not be written to {path}")
 
     def _hold(self, form: StandardForm) -> bool:
         """Pass the problem, or only what changed; True if HiGHS can go on from its last basis."""

@@ -1,0 +1,237 @@
+"""`pems plan`: one plan of a house, with its reasons."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import click
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pems_core.domain import (
+    ConfigError,
+    Decision,
+    Forecasts,
+    HeatingSpec,
+    Plan,
+    Readings,
+    Reason,
+    SiteState,
+    StaleReading,
+)
+from pems_core.planning.decide import decisions
+from pems_core.planning.explain import Alternative, Asked, Words, alternatives, explain
+from pems_core.planning.planner import Planner, PlanOptions
+from pems_core.protocols import Device
+from pems_core.reporting import plan_json, plan_picture, plan_table
+from pems_core.simulation.house import SimulatedHouse
+from pems_core.simulation.outlook import ForecastQuality, Outlook
+from pems_core.site import HouseFile
+
+from .inputs import GENERATED_START, house_from, scenario_from
+
+DAYS = 1
+"""Of generated series; there are more before and after them."""
+ROOM_REASONS = 5
+"""Shown without --why: those of the rooms that are worth most."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One plan and what it was made from."""
+
+    built: HouseFile
+    state: SiteState
+    forecasts: Forecasts
+    plan: Plan
+    decisions: Sequence[Decision]
+    others: Sequence[Alternative]
+    series: str
+    """What the plan lives on, in words."""
+
+
+@click.command()
+@click.option("--house", type=click.Path(path_type=Path, dir_okay=False), help="The house file. [the example house]")
+@click.option(
+    "--scenario", type=click.Path(path_type=Path, dir_okay=False), help="CSV with the series. [generated series]"
+)
+@click.option("--at", metavar="TIME", help="Local day, or time (in UTC if no zone is given), at which to plan.")
+@click.option(
+    "--soc", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="State of charge at that time."
+)
+@click.option(
+    "--forecast",
+    type=click.Choice([q.value for q in ForecastQuality]),
+    default=ForecastQuality.REALISTIC.value,
+    show_default=True,
+    help="How well the plan knows the future.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON, format pems-plan/1.")
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the plan as PNG.")
+@click.option("--why", is_flag=True, help="Show every reason, and what other choices would cost now.")
+@click.option("--solver", type=click.Choice(["highs", "cbc"]), help="[what the house file says]")
+@click.option("--path", type=click.Choice(["reduced", "full", "both"]), help="[what the house file says]")
+def plan(
+    house: Path | None,
+    scenario: Path | None,
+    at: str | None,
+    soc: float,
+    forecast: str,
+    as_json: bool,
+    picture: Path | None,
+    why: bool,
+    solver: str | None,
+    path: str | None,
+) -> None:
+    """Make one plan and say why it does what it does.
+
+    The house is taken to have its rooms at their setpoints and its battery at --soc.
+    """
+    built = house_from(house)
+    chosen = {name: value for name, value in (("solver", solver), ("path", path)) if value is not None}
+    done = make(built, scenario, at, soc, ForecastQuality(forecast), replace(built.options, **chosen), why)
+    if picture is not None:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(draw(done))
+        click.echo(f"picture: {picture}", err=True)
+    if as_json:
+        click.echo(json.dumps(as_data(done), indent=2))
+    else:
+        show(Console(width=None if sys.stdout.isatty() else 160), done, everything=why)
+
+
+def make(
+    built: HouseFile,
+    scenario: Path | None,
+    at: str | None,
+    soc: float,
+    quality: ForecastQuality,
+    options: PlanOptions,
+    why: bool = False,
+) -> Planned:
+    """Plan a house that is simulated up to the moment of the plan."""
+    asked_for = instant(at, built) if at is not None else None
+    day = asked_for.astimezone(built.site.zone).date() if asked_for is not None else GENERATED_START
+    series, begins = scenario_from(built, scenario, None, DAYS, seed=1, begin=day)
+    now = asked_for or begins
+    simulated = SimulatedHouse(built.equipment, built.house.grid, series, now, soc=soc)
+    state = measured(built.house.devices, simulated.readings())
+    forecasts = Outlook(series, quality).forecasts(now, options.horizon(now))
+    timezone, currency = built.site.timezone, built.site.currency
+    planner = Planner(built.house, options)
+    try:
+        found = planner.plan(state, forecasts)
+        asked = Asked(built.house, state, forecasts, found, planner.solver, options)
+        others = alternatives(asked, Words(found.horizon, timezone, currency)) if why else []
+    finally:
+        planner.close()
+    told = explain(found, built.house.devices, state, forecasts, timezone, currency)
+    words = f"{series.name}, {series.provenance}; {quality} forecasts"
+    return Planned(built, state, forecasts, told, decisions(told, built.house.devices), others, words)
+
+
+def instant(text: str, built: HouseFile) -> datetime:
+    """A local day, or an instant; one without a zone is in UTC."""
+    try:
+        if len(text) == len("2024-01-31"):
+            return datetime.combine(date.fromisoformat(text), time(0), built.site.zone).astimezone(UTC)
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            [f"--at: found {text!r}; allowed: a day such as 2024-01-15 or a time such as 2024-01-15T06:00Z"]
+        ) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def measured(devices: Sequence[Device], readings: Readings) -> SiteState:
+    """The state of the devices that can be read, and why others cannot."""
+    states: dict[str, object] = {}
+    faults: dict[str, str] = {}
+    for device in devices:
+        try:
+            states[device.name] = device.state(readings)
+        except StaleReading as fault:
+            faults[device.name] = str(fault)
+    return SiteState(readings.now, states, faults)
+
+
+def show(console: Console, done: Planned, everything: bool) -> None:
+    """Print what was planned for, the table, the reasons and what other choices would cost."""
+    site, plan = done.built.site, done.plan
+    console.print(f"{site.name} on {done.series}", markup=False, highlight=False)
+    console.print(
+        plan_table(short(plan, everything), done.forecasts, site.timezone, site.currency, inverter_first(done))
+    )
+    for fault in [*done.state.faults.values(), *([plan.detail] if plan.detail else [])]:
+        console.print(fault, markup=False, highlight=False)
+    if plan.bound is not None:
+        executed = "" if plan.executed_cost is None else f", as the devices would do it {plan.executed_cost:.2f}"
+        console.print(
+            f"cost {plan.cost:.2f}, proven bound {plan.bound:.2f}, gap {plan.gap:.2f}{executed} [{site.currency}]",
+            markup=False,
+            highlight=False,
+        )
+    if done.others:
+        console.print(others_table(done))
+
+
+def others_table(done: Planned) -> Table:
+    table = Table(title="What other choices would cost", title_justify="left", title_style="bold")
+    table.add_column("device")
+    table.add_column("instead")
+    table.add_column(f"more [{done.built.site.currency}]", justify="right")
+    for other in done.others:
+        table.add_row(other.device, other.text, f"{other.costs:+.2f}")
+    return table
+
+
+def of_modes(done: Planned) -> list[Decision]:
+    """The decisions whose reasons stand beside the rows; those of rooms and switches stand below the table."""
+    return [decision for decision in done.decisions if decision.control == "mode"]
+
+
+def short(plan: Plan, everything: bool) -> Plan:
+    """The plan with all its reasons, or with those of rooms that are worth most."""
+    if everything:
+        return plan
+    rooms = [(name, r) for name, found in plan.reasons.items() if name.endswith("_relay") for r in found]
+    best = sorted(rooms, key=lambda pair: -(pair[1].saves or 0.0))[:ROOM_REASONS]
+    kept: dict[str, list[Reason]] = {n: list(found) for n, found in plan.reasons.items() if not n.endswith("_relay")}
+    for name, reason in best:
+        kept.setdefault(name, []).append(reason)
+    return replace(plan, reasons=kept)
+
+
+def as_data(done: Planned) -> dict[str, object]:
+    """The plan as plain data, with what it lives on and, if asked for, other choices."""
+    data = plan_json(done.plan, done.forecasts, done.decisions, done.built.site.currency)
+    data["series"] = done.series
+    if done.others:
+        data["alternatives"] = [{"device": o.device, "text": o.text, "costs": o.costs} for o in done.others]
+    return data
+
+
+def draw(done: Planned) -> bytes:
+    site = done.built.site
+    return plan_picture(done.plan, done.forecasts, bands(done), site.timezone, site.currency).png
+
+
+def bands(done: Planned) -> dict[str, pd.DataFrame]:
+    """The comfort bands [°C] of each room over the plan."""
+    starts = done.plan.horizon.starts
+    rooms = [
+        room for device in done.built.house.devices if isinstance(device.equipment, HeatingSpec)
+        for room in device.equipment.rooms
+    ]  # fmt: skip
+    return {
+        room.name: pd.DataFrame(
+            [(band.low_c, band.high_c, band.setpoint_c) for band in map(room.comfort.at, starts)],
+            columns=["low_c", "high_c", "setpoint_c"],
+            index=pd.DatetimeIndex(starts),
+        )
+        for room in rooms
+    }

@@ -1,0 +1,172 @@
+"""One question to the simulated house: this strategy, on these days, beside its baselines and the bound."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+import pandas as pd
+
+from pems_core.cycle import measure
+from pems_core.domain import HOUR, QUARTER, BadSeries, ConfigError, HeatingSpec
+from pems_core.planning.planner import Planner
+from pems_core.protocols import RuleBased, Strategy
+from pems_core.reporting.result import Report, RunResult
+from pems_core.site import HouseFile
+
+from .bound import Bound, perfect_foresight
+from .house import SimulatedHouse
+from .loop import Controller, PlanningController, Progress, RuleController, run_closed_loop
+from .outlook import ForecastQuality, Outlook
+from .scenario import Scenario
+from .valuation import Valuation
+
+BASELINES = ("thermostat_only", "self_use", "rules")
+PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is simulated.
+
+    :param strategy: name of a strategy or of a rule-based one; None: what the house file says.
+    :param thermal_error: factors by which the true rooms differ from the house file; see `with_thermal_error`.
+    """
+
+    house: HouseFile
+    scenario: Scenario
+    start: datetime
+    days: float
+    forecast: ForecastQuality = ForecastQuality.REALISTIC
+    strategy: str | None = None
+    every: timedelta = QUARTER
+    baselines: Sequence[str] = BASELINES
+    with_bound: bool = True
+    seed: int = 1
+    soc: float = 0.5
+    thermal_error: Mapping[str, float] = field(default_factory=dict)
+    command: str = ""
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(days=self.days)
+
+    def run(self, progress: Progress | None = None) -> Report:
+        """Run the strategy and each baseline from the same start, and compute the bound.
+
+        :raises BadSeries: if the scenario does not cover the days.
+        :raises ConfigError: if a strategy is unknown.
+        """
+        self._check()
+        valuation = Valuation.at(self.end, self.house.house, self.scenario)
+        names = [self.strategy or self.house.house.strategy.name, *self.baselines]
+        results = [self._run(name, valuation, progress) for name in dict.fromkeys(names)]
+        bound = self.bound(valuation) if self.with_bound else None
+        return self._report(results, bound)
+
+    def bound(self, valuation: Valuation) -> Bound:
+        """The perfect-foresight optimum of the bill, from the same start."""
+        simulated = self._simulated()
+        house = replace(self.house.house, strategy=self.house.strategies["lowest_bill"])
+        state = measure(house.devices, simulated.readings())
+        return perfect_foresight(house, state, self.scenario, self.end, valuation)
+
+    def _simulated(self) -> SimulatedHouse:
+        return SimulatedHouse(
+            self.house.equipment,
+            self.house.house.grid,
+            self.scenario,
+            self.start,
+            seed=self.seed,
+            thermal_error=self.thermal_error,
+            soc=self.soc,
+        )
+
+    def _run(self, name: str, valuation: Valuation, progress: Progress | None) -> RunResult:
+        outlook = Outlook(self.scenario, self.forecast, seed=self.seed)
+        house = self.house.house
+        found = self._strategy(name)
+        controller: Controller
+        if isinstance(found, RuleBased):
+            controller = RuleController(found, house, outlook)
+        else:
+            house = replace(house, strategy=found)
+            controller = PlanningController(Planner(house, self.house.options), outlook, self.every)
+        try:
+            return run_closed_loop(name, controller, house, self._simulated(), self.end, valuation, progress)
+        finally:
+            if isinstance(controller, PlanningController):
+                controller.planner.close()
+
+    def _strategy(self, name: str) -> Strategy | RuleBased:
+        if name == self.house.house.strategy.name:
+            return self.house.house.strategy
+        known: dict[str, Strategy | RuleBased] = {**self.house.strategies, **self.house.rule_based}
+        if name not in known:
+            raise ConfigError([f"strategy: found {name!r}; allowed: {', '.join(sorted(known))}"])
+        return known[name]
+
+    def _check(self) -> None:
+        scenario, allowed = self.scenario, f"{self.scenario.start.isoformat()} to {self.scenario.end.isoformat()}"
+        faults = [
+            f"{scenario.name}: the simulation {what} at {at.isoformat()}; {allowed} is allowed"
+            for what, at in (("starts", self.start), ("ends", self.end))
+            if not scenario.start <= at <= scenario.end
+        ]
+        if self.days <= 0:
+            faults.append(f"days is {self.days:g}; more than 0 is allowed")
+        if (self.start - scenario.start) % QUARTER:
+            faults.append(f"the simulation starts at {self.start.isoformat()}; quarter hours are allowed")
+        if faults:
+            raise BadSeries(faults)
+
+    def _report(self, results: Sequence[RunResult], bound: Bound | None) -> Report:
+        site, house = self.house.site, self.house.house
+        columns = ["import_price_per_kwh", "feed_in_price_per_kwh", "outdoor_temperature_c"]
+        times = results[0].flows.index
+        return Report(
+            title=f"{site.name}: {results[0].name}, {self.days:g} days",
+            currency=site.currency,
+            timezone=site.timezone,
+            scenario_name=self.scenario.name,
+            provenance=self.scenario.provenance,
+            start=self.start,
+            end=self.end,
+            command=self.command,
+            versions={name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+            results=results,
+            prices=self.scenario.between(self.start, self.end).frame[columns],
+            bound=bound.net_cost if bound else None,
+            bands=_bands(self.house, times),
+            notes=self._notes(bound),
+            import_limit_kw=house.grid.import_limit_kw,
+            export_limit_kw=house.grid.export_limit_kw,
+        )
+
+    def _notes(self, bound: Bound | None) -> list[str]:
+        notes = [
+            f"Forecasts are {self.forecast}; plans every {self.every / HOUR * 60:g} minutes.",
+            "Stored energy and heat at the end are worth what putting them back would cost in the cheap hours of the "
+            "last day, alike in every run.",
+        ]
+        if self.thermal_error:
+            notes.append("The simulated rooms differ from the parameters that the plans are made with.")
+        if bound is not None:
+            notes.append(
+                "The bound solves all days at once with everything known, relays and modes free to be shares; "
+                f"its bill is {bound.bill:.2f}, wear {bound.wear:.2f}, stored {bound.stored_value:.2f}."
+            )
+        return notes
+
+
+def _bands(house: HouseFile, times: pd.DatetimeIndex) -> dict[str, pd.DataFrame]:
+    rooms = [room for spec in house.equipment.values() if isinstance(spec, HeatingSpec) for room in spec.rooms]
+    return {
+        room.name: pd.DataFrame(
+            [(band.low_c, band.high_c, band.setpoint_c) for band in (room.comfort.at(t) for t in times)],
+            index=times,
+            columns=["low_c", "high_c", "setpoint_c"],
+        )
+        for room in rooms
+    }
