@@ -8,10 +8,12 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import pems_growatt
 import pytest
 from pems_growatt.encoding import LONGEST_PACKET, Word
 from pems_growatt.inverter import HybridInverter
 
+from pems_core.config import parse_config
 from pems_core.devices.commands import Validity
 from pems_core.domain import (
     BadSetting,
@@ -265,3 +267,21 @@ def test_all_words_fit_the_gateways_buffer(inverter: HybridInverter) -> None:
 def test_a_word_too_long_for_the_gateway_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 256 are allowed"):
         Word("mode", "echo", {"text": "x" * 200}).command("inverter", Validity.release())
+
+
+def test_the_slots_are_in_the_time_of_the_site() -> None:
+    house = """
+        [site]
+        latitude = 49.2
+        longitude = 16.6
+        timezone = "Europe/Prague"
+        [grid]
+        import_limit_kw = 17.0
+        [growatt]
+        ac_limit_kw = 10.0
+        battery_kwh = 10.0
+        charge_limit_kw = 9.8
+        discharge_limit_kw = 9.8
+    """
+    (inverter,) = pems_growatt.create_devices(parse_config(house, [pems_growatt.declare_config()]))
+    assert enabled_slots(tell(inverter, {"mode": "grid_first"})) == [("13:01", "14:00")]

@@ -10,19 +10,17 @@ A promise raises `ContractBroken` with what was found and what is allowed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from math import isfinite, nan
+from math import isfinite
 
 from pems_core.domain import (
     BadSetting,
     Command,
-    Control,
     ControlKind,
     NoPlan,
     Plan,
-    Quality,
     Reading,
     Readings,
     SiteState,
@@ -32,10 +30,10 @@ from pems_core.domain import (
 )
 from pems_core.protocols import Device
 
+from .extremes import extreme_settings, forbidden_settings, spoiled
 from .small_house import EXTREME_PRICES, NOW, extreme_steps, plan_alone
 
 VALID_FOR = timedelta(minutes=15)
-LONG_AGO = timedelta(days=1)
 
 
 class ContractBroken(AssertionError):
@@ -85,9 +83,9 @@ def refuses_readings_it_cannot_trust(case: DeviceCase) -> None:
     """Readings that are stale, missing, suspect, in another unit or not a number raise StaleReading."""
     if not case.points:
         return
-    for how, spoiled in _spoiled(case.readings):
+    for how, readings in spoiled(case.readings):
         try:
-            state = case.device.state(spoiled)
+            state = case.device.state(readings)
         except StaleReading as refused:
             if not any(point in str(refused) for point in case.points):
                 raise case.say(
@@ -147,7 +145,7 @@ def has_commands_for_extreme_settings(case: DeviceCase) -> None:
 
 def refuses_settings_that_are_not_allowed(case: DeviceCase) -> None:
     """Unknown controls and forbidden values raise BadSetting, which names the control."""
-    for name, value in _forbidden(case.device):
+    for name, value in forbidden_settings(case.device):
         try:
             case.encode({name: value})
         except BadSetting as refused:
@@ -194,40 +192,6 @@ DEVICE_CONTRACT: tuple[Callable[[DeviceCase], None], ...] = (
 """All promises; each takes a case and raises ContractBroken."""
 
 
-def extreme_settings(device: Device) -> Iterator[dict[str, Value]]:
-    """All controls at their low ends, and at their high ends, for each option of each choice."""
-    controls = device.controls()
-    low = {control.name: _ends(control)[0] for control in controls}
-    high = {control.name: _ends(control)[-1] for control in controls}
-    choices = [control for control in controls if control.kind is ControlKind.CHOICE]
-    for base in (low, high):
-        yield base
-        for choice in choices:
-            for option in choice.options:
-                yield base | {choice.name: option}
-
-
-def _ends(control: Control) -> tuple[Value, ...]:
-    if control.kind is ControlKind.SWITCH:
-        return False, True
-    if control.kind is ControlKind.CHOICE:
-        return control.options
-    return float(control.lowest or 0.0), float(control.highest or 0.0)
-
-
-def _forbidden(device: Device) -> Iterator[tuple[str, Value]]:
-    yield "no_such_control", 1.0
-    for control in device.controls():
-        if control.kind is not ControlKind.NUMBER:
-            yield control.name, "no such value"
-            continue
-        yield control.name, nan
-        if control.lowest is not None:
-            yield control.name, control.lowest - 1.0
-        if control.highest is not None:
-            yield control.name, control.highest + 1.0
-
-
 def _planned_settings(case: DeviceCase) -> Iterator[Mapping[str, Value]]:
     for plan in case.plans:
         for t in range(plan.binary_steps):
@@ -257,15 +221,3 @@ def _check_flows(case: DeviceCase, settings: Mapping[str, Value], state: object,
             raise case.say(f"found {flow} = {kw} kW with {settings} in {step}; allowed: finite, at least 0")
     if type(done.state) is not type(state):
         raise case.say(f"found a {type(done.state).__name__} after a step; allowed: a {type(state).__name__}")
-
-
-def _spoiled(readings: Readings) -> Iterator[tuple[str, Readings]]:
-    def with_all(change: Callable[[Reading], Reading]) -> Readings:
-        return replace(readings, points={name: change(reading) for name, reading in readings.points.items()})
-
-    yield "missing", replace(readings, points={})
-    yield "stale", with_all(lambda reading: replace(reading, measured_at=reading.measured_at - LONG_AGO))
-    yield "suspect", with_all(lambda reading: replace(reading, quality=Quality.SUSPECT))
-    yield "wrong unit", with_all(lambda reading: replace(reading, unit="parsec"))
-    yield "not a number", with_all(lambda reading: replace(reading, value=nan))
-    yield "text", with_all(lambda reading: replace(reading, value="unknown"))
