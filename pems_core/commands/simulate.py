@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import click
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,7 +16,6 @@ from pems_core.reporting import html_report, overview, results_table
 from pems_core.reporting.result import Report
 from pems_core.simulation.experiment import BASELINES, Experiment
 from pems_core.simulation.outlook import ForecastQuality
-from pems_core.simulation.scenario import Scenario
 from pems_core.site import HouseFile
 
 from .inputs import house_from, scenario_from
@@ -160,6 +160,6 @@ def export_flows(report: Report, path: Path) -> None:
     rooms = [name for name in flows.columns if name.endswith("_c")]
     loads = [name for name in flows.columns if name in ("flexible_load_kw", "unserved_kw")]
     frame = flows[[*EXPORTED, *loads, *rooms, "mode", "plan_source", "cost"]].copy()
-    frame.index = frame.index.strftime("%Y-%m-%dT%H:%M:%SZ")
+    frame.index = pd.DatetimeIndex(frame.index).strftime("%Y-%m-%dT%H:%M:%SZ")
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index_label="utc_start", float_format="%.6f")

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from .errors import MissingForecast
-from .horizon import Horizon
+from .horizon import HOUR, Horizon
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,33 @@ class Forecasts:
         except KeyError:
             known = ", ".join(sorted(self.series)) or "none"
             raise MissingForecast(f"nobody forecasts {name!r}; there are: {known}") from None
+
+    def onto(self, horizon: Horizon) -> "Forecasts":
+        """The same series on another horizon within this one, by mean over each of its steps.
+
+        :raises ValueError: if the other horizon reaches beyond this one.
+        """
+        if horizon.start < self.horizon.start or horizon.end > self.horizon.end:
+            raise ValueError(
+                f"{horizon.start.isoformat()} to {horizon.end.isoformat()} was asked for; forecasts reach "
+                f"from {self.horizon.start.isoformat()} to {self.horizon.end.isoformat()}"
+            )
+        edges_h = np.concatenate([[0.0], np.cumsum(self.horizon.step_h)])
+        since_h = [(start - self.horizon.start) / HOUR for start in horizon.starts]
+        asked_h = np.array([*since_h, (horizon.end - self.horizon.start) / HOUR])
+
+        def means(values: tuple[float, ...]) -> tuple[float, ...]:
+            integral = np.concatenate([[0.0], np.cumsum(np.array(values) * self.horizon.step_h)])
+            at_edges = np.interp(asked_h, edges_h, integral)
+            return tuple(float(x) for x in np.diff(at_edges) / np.diff(asked_h))
+
+        return Forecasts(
+            horizon,
+            {
+                name: replace(f, values=means(f.values), quantiles={q: means(v) for q, v in f.quantiles.items()})
+                for name, f in self.series.items()
+            },
+        )
 
     def get(self, name: str, default: float) -> tuple[float, ...]:
         """The series, or `default` in each step where nobody forecasts it."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import pyomo.environ as pyo
@@ -64,6 +65,7 @@ class DispatchModel:
         self.roundings: list[Rounding] = []
         self.guesses: list[Rounding] = []
         self.memories: list[Memory] = []
+        self.import_limit_kw = inf
         self.closed = False
         self._weights: dict[str, float] = {}
         self._factor = 1.0
@@ -133,6 +135,14 @@ class DispatchModel:
 
     def weight(self, kind: str) -> float:
         return self._weights.get(kind, 1.0)
+
+    def headroom_kw(self, t: int, value: Values) -> float:
+        """How much more the house could draw in a step of a solution before the connection is full.
+
+        What inverters take to charge counts as free: they can wait.
+        """
+        charging_kw = sum(value(kw(t)) for name, kw in self.sinks.items() if name.endswith(".from_house_kw"))
+        return self.import_limit_kw - value(self.import_kw(t)) + charging_kw
 
     def import_kw(self, t: int) -> Expression:
         return self.pyomo.grid.import_kw[t]

@@ -10,12 +10,15 @@ from pems_core.protocols import Device
 
 from .model import DispatchModel
 from .parts.grid import GridConnection
-from .rollout import plan_from, roll_out
+from .rollout import plan_from, roll_out, stored_worth
 from .site import PlannedHouse
 from .solve import Solved, SolveLimits, solve
 from .solvers import Solver, solver_named
 from .standard_form import Compiled, compile_model, no_garbage_collection
 from .verify import verify
+
+FULL_PATH_NEEDS_S = 2.0
+"""With less time left the full path is not begun."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,16 @@ class PlanOptions:
     binary: timedelta = timedelta(hours=6)
 
     def horizon(self, now: datetime) -> Horizon:
+        """The grid on which a plan wants its forecasts."""
+        return self.reduced_horizon(now) if self.path == "reduced" else self.full_horizon(now)
+
+    def reduced_horizon(self, now: datetime) -> Horizon:
         return Horizon.lengthening(now, self.length, self.near, self.near_step, self.far_step)
+
+    def full_horizon(self, now: datetime) -> Horizon:
+        # As long as the reduced one, whose last step ends on its own, longer grid.
+        end = self.reduced_horizon(now).end
+        return Horizon.lengthening(now, end - now, end - now, self.near_step, self.near_step)
 
 
 @dataclass
@@ -74,10 +86,46 @@ class Planner:
         return self._solver
 
     def _fresh(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        """The plan of the path that is configured; of both, the one that costs less when it is carried out."""
         began = perf_counter()
-        plan = solve_house(self.house, state, forecasts, self.solver, self.options, self._running(state))
-        plan = self._checked(plan, state, forecasts)
+        options = self.options
+        plans: list[tuple[float, Plan]] = []
+        faults: list[str] = []
+        if options.path in ("reduced", "both"):
+            on_grid = forecasts.onto(options.reduced_horizon(state.now)) if options.path == "both" else forecasts
+            plans += self._attempt(state, on_grid, forecasts, options, faults)
+        left_s = options.limits.time_limit_s - (perf_counter() - began)
+        if options.path == "full" or (options.path == "both" and left_s > FULL_PATH_NEEDS_S):
+            whole = replace(
+                options, binary=options.length * 2, limits=replace(options.limits, time_limit_s=max(1.0, left_s))
+            )
+            plans += self._attempt(state, forecasts, forecasts, whole, faults)
+        if not plans:
+            raise NoPlan("; ".join(faults))
+        _, plan = min(plans, key=lambda priced: priced[0])
         return replace(plan, solve_s=perf_counter() - began)
+
+    def _attempt(
+        self, state: SiteState, on_grid: Forecasts, fine: Forecasts, options: PlanOptions, faults: list[str]
+    ) -> list[tuple[float, Plan]]:
+        """One path's checked plan with what it costs on the fine grid; nothing, and a fault, if it has none."""
+        try:
+            plan = solve_house(self.house, state, on_grid, self.solver, options, self._running(state))
+            plan = self._checked(plan, state, on_grid)
+        except PemsError as fault:
+            faults.append(str(fault))
+            return []
+        if options.path != "both":
+            return [(0.0, plan)]
+        return [(self._worth(plan, state, fine), plan)]
+
+    def _worth(self, plan: Plan, state: SiteState, fine: Forecasts) -> float:
+        """What a plan costs when carried out on the fine grid, less what is stored at the end [currency]."""
+        devices = self.house.devices
+        starts = fine.horizon.starts
+        settings = [{d.name: d.settings(plan, plan.horizon.step_at(start)) for d in devices} for start in starts]
+        done = roll_out(devices, self.house.grid, state, fine, lambda device, t, _: settings[t].get(device.name, {}))
+        return done.cost - stored_worth(devices, done.end, fine)
 
     def _running(self, state: SiteState) -> Plan | None:
         """The plan that is being followed, if a solver made it and it still reaches into this cycle."""

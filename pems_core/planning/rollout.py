@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pems_core.domain import (
+    BatteryState,
     Forecasts,
     GridSpec,
     HeatingSpec,
@@ -16,13 +17,16 @@ from pems_core.domain import (
     SiteState,
     Step,
     Value,
+    of_kind,
 )
 from pems_core.protocols import Device
+
+from .parts.terminal import heat_kwh_value, stored_kwh_value
 
 SettingsOf = Callable[[Device, int, SiteState], Mapping[str, Value]]
 """Settings of a device in one step, at whose start the house is in a state."""
 
-FLOWS_INTO_HOUSE = ("to_house_kw", "pv_kw")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FLOWS_OUT_OF_HOUSE = ("from_house_kw",)
 
 
@@ -37,7 +41,8 @@ class Rollout:
     bill: float = 0.0
     wear: float = 0.0
     discomfort: float = 0.0
-    end: SiteState | None = None
+    end: SiteState = field(default_factory=lambda: SiteState(EPOCH, {}))
+    """The house after the last step."""
 
     @property
     def cost(self) -> float:
@@ -144,6 +149,18 @@ def plan_from(
     )
 
 
-def soc_of(state: SiteState, device: str) -> float | None:
-    found = state.devices.get(device)
-    return found.battery.soc if isinstance(found, InverterState) and found.battery is not None else None
+def stored_worth(devices: Sequence[Device], state: SiteState, forecasts: Forecasts) -> float:
+    """Value of what batteries and rooms hold in a state [currency], by the prices of the horizon's last day."""
+    total = 0.0
+    for device in devices:
+        spec = device.equipment
+        if isinstance(spec, HybridInverterSpec) and spec.battery is not None:
+            battery = of_kind(state.of(device.name, InverterState).battery, BatteryState)
+            total += stored_kwh_value(forecasts, spec, spec.battery) * battery.soc * spec.battery.capacity_kwh
+        elif isinstance(spec, HeatingSpec):
+            rooms = state.of(device.name, HeatingState).rooms
+            total += heat_kwh_value(forecasts) * sum(
+                room.air_kwh_per_k * rooms[room.name].temperature_c + room.slab_kwh_per_k * rooms[room.name].slab_c
+                for room in spec.rooms
+            )
+    return total

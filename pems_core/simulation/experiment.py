@@ -124,7 +124,7 @@ class Experiment:
     def _report(self, results: Sequence[RunResult], bound: Bound | None) -> Report:
         site, house = self.house.site, self.house.house
         columns = ["import_price_per_kwh", "feed_in_price_per_kwh", "outdoor_temperature_c"]
-        times = results[0].flows.index
+        times = pd.DatetimeIndex(results[0].flows.index)
         return Report(
             title=f"{site.name}: {results[0].name}, {self.days:g} days",
             currency=site.currency,

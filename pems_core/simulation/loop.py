@@ -1,7 +1,7 @@
 """The closed loop: a controller sees only readings and forecasts, and the simulated house answers with physics."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter, process_time
@@ -34,8 +34,8 @@ RULE_FORECAST_EVERY = timedelta(hours=3)
 RULE_HORIZON = timedelta(hours=36)
 
 
-class Progress(Protocol):
-    def __call__(self, name: str, at: datetime) -> None: ...
+Progress = Callable[[str, datetime], None]
+"""Told the name of the run and how far it has come."""
 
 
 class Controller(Protocol):

@@ -31,6 +31,7 @@ class GridConnection:
         both_would_pay = [t for t in steps if feed_in_price[t] >= import_price[t]]
         limit = self.spec
 
+        model.import_limit_kw = limit.import_limit_kw
         grid = model.part("grid")
         grid.import_kw = pyo.Var(steps, bounds=(0, None))
         grid.export_kw = pyo.Var(steps, bounds=(0, limit.export_limit_kw))

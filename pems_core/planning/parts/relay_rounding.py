@@ -43,12 +43,17 @@ class _Relay:
         self.switched.append(on)
 
 
-def round_relays(schedules: Sequence[RelaySchedule], horizon: Horizon) -> list[tuple[bool, ...]]:
+def round_relays(
+    schedules: Sequence[RelaySchedule], horizon: Horizon, headroom_kw: Sequence[float]
+) -> list[tuple[bool, ...]]:
     """Choose on or off for each relay and near step.
 
     Step by step, the relays to which most heat is owed (counted in steps of their own power) are switched
     on, until the sum of what is owed to the whole house is below half of the next relay. So each room gets
-    its heat within about one step, and the sum of all relays, which the grid sees, stays close to the plan.
+    its heat within about one step, and the sum of all relays, which the grid sees, stays close to the plan and
+    within what the connection can carry.
+
+    :param headroom_kw: by how much all relays together may exceed their planned sum in each step.
     """
     relays = [_Relay(schedule, schedule.on_now, schedule.since) for schedule in schedules]
     steps = len(schedules[0].duty) if schedules else 0
@@ -61,9 +66,12 @@ def round_relays(schedules: Sequence[RelaySchedule], horizon: Horizon) -> list[t
             return relay.owed_kwh + relay.schedule.duty[t] * relay.schedule.room.relay_kw * step_h
 
         house_kwh = sum(due_kwh(relay) for relay in relays)
+        planned_kw = sum(relay.schedule.duty[t] * relay.schedule.room.relay_kw for relay in relays)
+        carried_kw = planned_kw + max(0.0, headroom_kw[t])
         for relay in relays:
             if bound[id(relay)]:
                 house_kwh -= relay.schedule.room.relay_kw * step_h
+                carried_kw -= relay.schedule.room.relay_kw
             if bound[id(relay)] is not None:
                 relay.take(t, bool(bound[id(relay)]), at, step_h)
         # Ties go to the relay that is on already, then by name: fewer switchings, and the same plan every time.
@@ -72,8 +80,10 @@ def round_relays(schedules: Sequence[RelaySchedule], horizon: Horizon) -> list[t
             full_kwh = relay.schedule.room.relay_kw * step_h
             due = due_kwh(relay)
             must = due >= 0.98 * full_kwh
-            on = must or (due > 0.02 * full_kwh and house_kwh >= 0.5 * full_kwh)
+            wanted = must or (due > 0.02 * full_kwh and house_kwh >= 0.5 * full_kwh)
+            on = wanted and relay.schedule.room.relay_kw <= carried_kw + 1e-6
             if on:
                 house_kwh -= full_kwh
+                carried_kw -= relay.schedule.room.relay_kw
             relay.take(t, on, at, step_h)
     return [tuple(relay.switched) for relay in relays]

@@ -254,7 +254,8 @@ def _offer_rounding(
             )
             for room in rooms
         ]
-        rounded = round_relays(schedules, model.horizon)
+        headroom_kw = [model.headroom_kw(t, value) for t in near]
+        rounded = round_relays(schedules, model.horizon, headroom_kw)
         return [
             (heating.duty[room.name, t], float(on[t]))
             for room, on in zip(rooms, rounded, strict=True)
