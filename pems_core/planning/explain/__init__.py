@@ -1,0 +1,7 @@
+"""Why a plan does what it does, in words and money."""
+
+from .alternatives import Alternative, Asked, alternatives, cost_of_alternative, pinned
+from .reasons import explain
+from .words import Words
+
+__all__ = ["Alternative", "Asked", "Words", "alternatives", "cost_of_alternative", "explain", "pinned"]
