@@ -322,10 +322,14 @@ MORNING = hours_of({range(4, 7): 1.0, range(7, 10): 6.0}, otherwise=3.0)
 
 def test_pre_heats_in_the_cheap_morning_hours_and_sets_back_when_it_is_dear() -> None:
     forecasts = known(import_price_per_kwh=MORNING)
-    assert setpoints(rules(), forecasts, t=5) == [20.5, 20.5], "raised within the night band of 19 to 21"
+    assert setpoints(rules(), forecasts, t=5, air_c=19.8) == [20.5, 20.5], "raised within the night band of 19 to 21"
     assert setpoints(rules(), forecasts, t=6) == [21.5, 21.5], "raised within the day band of 20 to 22"
     assert setpoints(rules(), forecasts, t=8) == [20.5, 20.5]
     assert setpoints(rules(), forecasts, t=11) == [21.0, 21.0]
+
+
+def test_a_room_warmer_than_its_schedule_is_not_pre_heated() -> None:
+    assert setpoints(rules(), known(import_price_per_kwh=MORNING), t=6, air_c=21.3) == [21.0, 21.0]
 
 
 def test_a_cold_room_is_not_set_back() -> None:

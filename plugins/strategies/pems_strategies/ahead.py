@@ -8,6 +8,7 @@ from functools import cached_property
 from pems_core.domain import Forecasts, HeatingSpec
 
 LOOK_AHEAD = timedelta(hours=24)
+W_PER_KW = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class HeatLoss:
     inside_c: float = 0.0
     """Mean setpoint, weighted by conductance."""
     gains_kw: float = 0.0
+    """Of people and appliances."""
+    solar_m2: float = 0.0
     limit_kw: float = 0.0
     """All relays together."""
 
@@ -34,12 +37,14 @@ class HeatLoss:
             kw_per_k=kw_per_k,
             inside_c=weighted / kw_per_k if kw_per_k else 0.0,
             gains_kw=sum(room.internal_gain_kw for room in rooms),
+            solar_m2=sum(room.solar_m2 for room in rooms),
             limit_kw=sum(room.relay_kw for room in rooms),
         )
 
-    def heating_kw(self, outdoor_c: float) -> float:
-        """Mean heating power that holds the setpoints at an outdoor temperature."""
-        return max(0.0, min(self.limit_kw, self.kw_per_k * (self.inside_c - outdoor_c) - self.gains_kw))
+    def heating_kw(self, outdoor_c: float, ghi_w_m2: float) -> float:
+        """Mean heating power that holds the setpoints at an outdoor temperature and irradiance."""
+        gains_kw = self.gains_kw + self.solar_m2 * ghi_w_m2 / W_PER_KW
+        return max(0.0, min(self.limit_kw, self.kw_per_k * (self.inside_c - outdoor_c) - gains_kw))
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Ahead:
     pv_kw: tuple[float, ...]
     base_load_kw: tuple[float, ...]
     outdoor_temperature_c: tuple[float, ...]
+    ghi_w_m2: tuple[float, ...]
     heat_losses: tuple[HeatLoss, ...] = ()
     priced: bool = True
     """False if nobody forecasts import prices; then only rules that need none have a say."""
@@ -69,8 +75,8 @@ class Ahead:
         if not self.heat_losses:
             return self.base_load_kw
         return tuple(
-            base + sum(loss.heating_kw(outdoor) for loss in self.heat_losses)
-            for base, outdoor in zip(self.base_load_kw, self.outdoor_temperature_c, strict=True)
+            base + sum(loss.heating_kw(outdoor, ghi) for loss in self.heat_losses)
+            for base, outdoor, ghi in zip(self.base_load_kw, self.outdoor_temperature_c, self.ghi_w_m2, strict=True)
         )
 
     @cached_property
@@ -120,6 +126,7 @@ def look_ahead(forecasts: Forecasts, t: int, heat_losses: tuple[HeatLoss, ...] =
         pv_kw=series("pv_kw"),
         base_load_kw=series("base_load_kw"),
         outdoor_temperature_c=series("outdoor_temperature_c"),
+        ghi_w_m2=series("ghi_w_m2"),
         heat_losses=heat_losses if "outdoor_temperature_c" in forecasts.series else (),
         priced="import_price_per_kwh" in forecasts.series,
     )

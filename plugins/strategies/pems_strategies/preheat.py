@@ -2,15 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
-from pems_core.domain import ComfortBand, HeatingSpec, Reason
+from pems_core.domain import ComfortBand, HeatingSpec, HeatingState, Reason, RoomState
 
 from .ahead import Ahead
 
 HEAT_AHEAD_H = 12.0
 """How long a house keeps heat well enough to plan with it [h]."""
+
+
+TOO_COLD = Reason("setpoint of the schedule; the room is below its band")
+WARM_ENOUGH = Reason("setpoint of the schedule; the room is warmer already")
 
 
 class Warmth(Protocol):
@@ -119,18 +122,28 @@ class RoomSetpoint:
     reason: Reason
 
 
-def room_setpoints(
-    rule: Warmth, heating: HeatingSpec, cold: set[str], ahead: Ahead, at: datetime
-) -> list[RoomSetpoint]:
-    """The setpoints of all rooms; rooms below their band are never set back.
+def room_setpoints(rule: Warmth, heating: HeatingSpec, now: HeatingState, ahead: Ahead) -> list[RoomSetpoint]:
+    """The setpoints of all rooms.
 
-    :param cold: names of the rooms that are below their band.
+    Rooms below their band are not set back. Rooms that are warmer than their schedule asks for are not
+    pre-heated: slabs and the sun would carry them out of their band.
     """
     shift, reason = rule.shift(ahead)
-    too_cold = Reason("setpoint of the schedule; the room is below its band")
     setpoints = []
     for room in heating.rooms:
-        kept = shift < 0 and room.name in cold
-        setpoint_c = rule.setpoint(room.comfort.at(at), heating, 0 if kept else shift)
-        setpoints.append(RoomSetpoint(room.name, setpoint_c, too_cold if kept else reason))
+        band = room.comfort.at(ahead.start)
+        unfit = unfit_for(shift, now.rooms.get(room.name), band)
+        setpoint_c = rule.setpoint(band, heating, 0 if unfit else shift)
+        setpoints.append(RoomSetpoint(room.name, setpoint_c, unfit or reason))
     return setpoints
+
+
+def unfit_for(shift: int, room: RoomState | None, band: ComfortBand) -> Reason | None:
+    """Why a room stays at its schedule, whatever the price of heat; None if it may follow the price."""
+    if room is None:
+        return None
+    if shift < 0 and room.temperature_c < band.low_c:
+        return TOO_COLD
+    if shift > 0 and room.temperature_c > band.setpoint_c:
+        return WARM_ENOUGH
+    return None

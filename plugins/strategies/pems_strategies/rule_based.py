@@ -123,12 +123,7 @@ class RuleStrategy:
         return self.otherwise.operate(storage)
 
     def _rooms(self, spec: HeatingSpec, now: HeatingState, ahead: Ahead) -> Iterator[Wish]:
-        cold = {
-            name
-            for name, room in now.rooms.items()
-            if name in spec.by_name and room.temperature_c < spec.by_name[name].comfort.at(ahead.start).low_c
-        }
-        for wish in room_setpoints(self.heating, spec, cold, ahead, ahead.start):
+        for wish in room_setpoints(self.heating, spec, now, ahead):
             yield f"{wish.room}_setpoint_c", wish.setpoint_c, wish.reason
 
 
