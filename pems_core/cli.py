@@ -6,6 +6,7 @@ import click
 
 from .commands.check import check
 from .commands.demo import demo
+from .commands.plan import plan
 from .commands.plugins import plugins
 from .commands.simulate import simulate
 from .domain import BadSeries, ConfigError, PemsError
@@ -36,6 +37,7 @@ def pems(debug: bool) -> None:
 
 pems.add_command(check)
 pems.add_command(demo)
+pems.add_command(plan)
 pems.add_command(plugins)
 pems.add_command(simulate)
 

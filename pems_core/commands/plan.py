@@ -12,21 +12,19 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pems_core.cycle import measure
 from pems_core.domain import (
     ConfigError,
     Decision,
     Forecasts,
     HeatingSpec,
     Plan,
-    Readings,
     Reason,
     SiteState,
-    StaleReading,
 )
 from pems_core.planning.decide import decisions
 from pems_core.planning.explain import Alternative, Asked, Words, alternatives, explain
 from pems_core.planning.planner import Planner, PlanOptions
-from pems_core.protocols import Device
 from pems_core.reporting import plan_json, plan_picture, plan_table
 from pems_core.simulation.house import SimulatedHouse
 from pems_core.simulation.outlook import ForecastQuality, Outlook
@@ -92,8 +90,8 @@ def plan(
     The house is taken to have its rooms at their setpoints and its battery at --soc.
     """
     built = house_from(house)
-    chosen = {name: value for name, value in (("solver", solver), ("path", path)) if value is not None}
-    done = make(built, scenario, at, soc, ForecastQuality(forecast), replace(built.options, **chosen), why)
+    options = replace(built.options, solver=solver or built.options.solver, path=path or built.options.path)
+    done = make(built, scenario, at, soc, ForecastQuality(forecast), options, why)
     if picture is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(draw(done))
@@ -119,7 +117,7 @@ def make(
     series, begins = scenario_from(built, scenario, None, DAYS, seed=1, begin=day)
     now = asked_for or begins
     simulated = SimulatedHouse(built.equipment, built.house.grid, series, now, soc=soc)
-    state = measured(built.house.devices, simulated.readings())
+    state = measure(built.house.devices, simulated.readings())
     forecasts = Outlook(series, quality).forecasts(now, options.horizon(now))
     timezone, currency = built.site.timezone, built.site.currency
     planner = Planner(built.house, options)
@@ -147,25 +145,11 @@ def instant(text: str, built: HouseFile) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def measured(devices: Sequence[Device], readings: Readings) -> SiteState:
-    """The state of the devices that can be read, and why others cannot."""
-    states: dict[str, object] = {}
-    faults: dict[str, str] = {}
-    for device in devices:
-        try:
-            states[device.name] = device.state(readings)
-        except StaleReading as fault:
-            faults[device.name] = str(fault)
-    return SiteState(readings.now, states, faults)
-
-
 def show(console: Console, done: Planned, everything: bool) -> None:
     """Print what was planned for, the table, the reasons and what other choices would cost."""
     site, plan = done.built.site, done.plan
     console.print(f"{site.name} on {done.series}", markup=False, highlight=False)
-    console.print(
-        plan_table(short(plan, everything), done.forecasts, site.timezone, site.currency, inverter_first(done))
-    )
+    console.print(plan_table(short(plan, everything), done.forecasts, site.timezone, site.currency, of_modes(done)))
     for fault in [*done.state.faults.values(), *([plan.detail] if plan.detail else [])]:
         console.print(fault, markup=False, highlight=False)
     if plan.bound is not None:

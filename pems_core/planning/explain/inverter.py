@@ -108,11 +108,24 @@ def _holding(book: BatteryBook, run: Run, words: Words) -> tuple[str, float | No
     text = f"hold {words.span(run.first, run.last)}"
     covered = book.would_cover(run.steps)
     if not covered:
-        return f"{text}: nothing to cover from the battery, and no surplus is worth more stored", None
+        return _feeding_in(book, run, words)
     without = book.with_less({t: use.kwh for t, use in covered.items()}, True)
     saves = without.cost - sum(use.value for use in covered.values())
     text += f" at {price(_mean_price(covered.values()))}: {_served(without, words)}"
     return f"{text}, {_saved(saves, words)} after losses and wear", saves
+
+
+def _feeding_in(book: BatteryBook, run: Run, words: Words) -> tuple[str, float | None]:
+    """A hold with a surplus, against storing it as self use would."""
+    text = f"hold {words.span(run.first, run.last)}"
+    surplus = book.would_store(run.steps)
+    if not surplus:
+        return f"{text}: the house takes what PV gives", None
+    stored = book.with_more({t: use.kwh for t, use in surplus.items()})
+    saves = sum(use.value for use in surplus.values()) + stored.cost
+    text += f": feeding PV in at {price(_mean_price(surplus.values()))} instead of storing it"
+    rather = _instead(stored, words)
+    return f"{text}{f' {rather}' if rather else ''}, {_saved(saves, words)}", saves
 
 
 def _resting(book: BatteryBook, run: Run, words: Words) -> tuple[str, float | None]:
@@ -174,7 +187,7 @@ def _served(without: MadeUp, words: Words) -> str:
         BUY: "avoids {price} at {when}",
         SELL: "sells at {price} at {when}",
         GRID: "spares recharging at {price} at {when}",
-        SUN: "leaves PV worth {price} at {when} to others",
+        SUN: "so that PV worth {price} at {when} can be fed in",
         KEEP: "keeps {kwh:.1f} kWh for later at {price}",
     }
     return _told(without.taken, say, words) or "serves the house soon after"
@@ -186,7 +199,7 @@ def _instead(kept: MadeUp, words: Words) -> str:
         BUY: "for {price} at {when}",
         SELL: "feeding in at {price} at {when}",
         GRID: "buying less at {price} at {when}",
-        SUN: "leaving PV worth {price} at {when} to others",
+        SUN: "storing less PV worth {price} at {when}",
         KEEP: "keeping {kwh:.1f} kWh for later at {price}",
     }
     return _told(kept.taken, say, words)
