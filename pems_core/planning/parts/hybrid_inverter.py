@@ -6,7 +6,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from pems_core.domain import BatteryState, Forecasts, HybridInverterSpec, InverterState, Plan, SiteState, of_kind
-from pems_core.domain.equipment import BatterySpec, Curve
+from pems_core.domain.equipment import BatterySpec, Curve, on_curve
 from pems_core.planning.model import DispatchModel, Values
 
 from .terminal import stored_kwh_value
@@ -79,10 +79,8 @@ def _add_battery(
     capacity = battery.capacity_kwh
     energy_now_kwh = stored.soc * capacity
     floor_kwh, ceiling_kwh = battery.soc_min * capacity, battery.soc_max * capacity
-    charge_limit_kw = battery.charge_limit_at(0.0, stored.temperature_c) / max(battery.charge_taper[0][1], 1e-9)
-    discharge_limit_kw = battery.discharge_limit_at(1.0, stored.temperature_c) / max(
-        battery.discharge_taper[-1][1], 1e-9
-    )
+    derating = 1.0 if stored.temperature_c is None else on_curve(battery.temperature_derating, stored.temperature_c)
+    charge_limit_kw, discharge_limit_kw = derating * battery.charge_limit_kw, derating * battery.discharge_limit_kw
     below_floor = energy_now_kwh < floor_kwh - 1e-6
 
     inverter.charge_kw = pyo.Var(steps, bounds=(0, charge_limit_kw))
@@ -119,10 +117,14 @@ def _add_battery(
         inverter.no_discharge_below_floor = pyo.Constraint(
             steps, rule=lambda b, t: b.discharge_kw[t] <= discharge_limit_kw * b.above_floor[t]
         )
-    _add_taper(inverter, "charge_taper", inverter.charge_kw, charge_limit_kw, battery.charge_taper, capacity, steps)
-    _add_taper(
-        inverter, "discharge_taper", inverter.discharge_kw, discharge_limit_kw, battery.discharge_taper, capacity, steps
-    )
+    reach = (min(battery.soc_min, stored.soc), max(battery.soc_max, stored.soc))
+    for label, power_kw, limit_kw, curve in (
+        ("charge_taper", inverter.charge_kw, charge_limit_kw, battery.charge_taper),
+        ("discharge_taper", inverter.discharge_kw, discharge_limit_kw, battery.discharge_taper),
+    ):
+        lines = concave_lines(curve, *reach)
+        if lines:
+            inverter.add_component(label, _taper(power_kw, limit_kw, lines, capacity, steps))
 
     model.add_sink(f"{name}.from_house_kw", lambda t: inverter.from_house_kw[t])
     model.add_flow(f"{name}.charge_kw", lambda t: inverter.charge_kw[t])
@@ -136,25 +138,38 @@ def _add_battery(
     model.add_cost(f"{name}.stored", -value * (inverter.energy_kwh[last] - energy_now_kwh), kind="terminal")
 
 
-def _add_taper(
-    inverter: Any, label: str, power_kw: Any, limit_kw: float, curve: Curve, capacity_kwh: float, steps: Any
-) -> None:
-    """power[t] <= limit * line(energy[t] / capacity) for each falling or rising line of a concave curve."""
-    lines = [
-        ((y1 - y0) / (x1 - x0), y0 - (y1 - y0) / (x1 - x0) * x0)
-        for (x0, y0), (x1, y1) in itertools.pairwise(curve)
-        if y0 != y1
-    ]
-    if not lines:
-        return
-    inverter.add_component(
-        label,
-        pyo.Constraint(
-            range(len(lines)),
-            steps,
-            rule=lambda b, i, t: power_kw[t] <= limit_kw * (lines[i][0] / capacity_kwh * b.energy_kwh[t] + lines[i][1]),
-        ),
+def _taper(power_kw: Any, limit_kw: float, lines: list[tuple[float, float]], capacity_kwh: float, steps: Any) -> Any:
+    """power[t] <= limit * (slope * energy[t] / capacity + share) for each line of a curve."""
+    return pyo.Constraint(
+        range(len(lines)),
+        steps,
+        rule=lambda b, i, t: power_kw[t] <= limit_kw * (lines[i][0] / capacity_kwh * b.energy_kwh[t] + lines[i][1]),
     )
+
+
+def concave_lines(curve: Curve, low: float, high: float) -> list[tuple[float, float]]:
+    """Slope and intercept of the lines below which a curve lies between two states of charge, but for those at 1.
+
+    A part of the curve that bends upwards is bridged: a linear model cannot follow it, and a line prolonged
+    beyond its part would forbid what the battery can do.
+
+    >>> concave_lines(((0.8, 1.0), (1.0, 0.5)), 0.2, 1.0)
+    [(-2.5, 3.0)]
+    >>> concave_lines(((0.1, 0.0), (0.5, 1.0)), 0.0, 1.0)
+    [(2.0, 0.0)]
+    """
+    inside = [(x, y) for x, y in curve if low < x < high]
+    hull: list[tuple[float, float]] = []
+    for x, y in [(low, on_curve(curve, low)), *inside, (high, on_curve(curve, high))]:
+        while len(hull) > 1 and _slope(hull[-2], hull[-1]) <= _slope(hull[-1], (x, y)):
+            hull.pop()
+        hull.append((x, y))
+    lines = [(_slope(a, b), a[1] - _slope(a, b) * a[0]) for a, b in itertools.pairwise(hull)]
+    return [(round(slope, 9), round(share, 9)) for slope, share in lines if (slope, share) != (0.0, 1.0)]
+
+
+def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return (b[1] - a[1]) / (b[0] - a[0])
 
 
 def standby_leak_per_h(battery: BatterySpec) -> float:
