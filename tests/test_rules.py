@@ -418,11 +418,15 @@ def test_a_decision_for_17_rooms_takes_less_than_half_a_millisecond() -> None:
     state = house(inverter=inverter_state(0.5), heating=room_states(17))
     strategy = rules()
     strategy.decide(devices, state, forecasts, 0)
-    calls = range(0, 35_040, 73)
-    begun = wall_clock.process_time()
-    for t in calls:
-        strategy.decide(devices, state, forecasts, t)
-    assert (wall_clock.process_time() - begun) / len(calls) < 0.0005
+
+    def seconds_a_call(calls: range) -> float:
+        begun = wall_clock.process_time()
+        for t in calls:
+            strategy.decide(devices, state, forecasts, t)
+        return (wall_clock.process_time() - begun) / len(calls)
+
+    # The best of several batches over the whole year: other work on the machine only ever slows one down.
+    assert min(seconds_a_call(range(first, 35_040, 365)) for first in range(6)) < 0.0005
 
 
 # --- whatever happens ---------------------------------------------------------------------------------

@@ -117,11 +117,11 @@ def _cheaper_kwh(storage: Storage, until: int) -> float:
 
 def _next_refill(storage: Storage, price_per_kwh: float) -> int:
     """The first step ahead in which used energy is replaced for less than the present price."""
-    sun_kwh = 0.0
+    sun_kwh, below = 0.0, storage.break_even_price(price_per_kwh)
     for i in range(1, storage.ahead.steps):
         price = storage.ahead.import_price_per_kwh[i]
         sun_kwh += storage.sun_kwh[i]
-        if storage.may_charge_at(price) and storage.delivered_price(price) < price_per_kwh:
+        if price < below and storage.may_charge_at(price):
             return i
         if sun_kwh > 0 and sun_kwh >= storage.room_kwh + storage.open_kwh[0]:
             return i

@@ -54,12 +54,13 @@ class SellRule:
         """What could be put back in each step ahead for less than a price, as the house would get it."""
         ahead = storage.ahead
         grid_kw = storage.grid_charge_kw * storage.into * storage.out
+        price = storage.break_even_price(below_per_kwh)
         refill = [0.0]
         for i in range(1, ahead.steps):
-            import_price, feed_in_price = ahead.import_price_per_kwh[i], ahead.feed_in_price_per_kwh[i]
-            from_sun = storage.sun_kwh[i] if storage.delivered_price(max(0.0, feed_in_price)) < below_per_kwh else 0.0
-            buys = storage.may_charge_at(import_price) and storage.delivered_price(import_price) < below_per_kwh
-            refill.append(max(from_sun, grid_kw * ahead.step_h[i] if buys else 0.0))
+            import_price = ahead.import_price_per_kwh[i]
+            from_sun = storage.sun_kwh[i] if max(0.0, ahead.feed_in_price_per_kwh[i]) < price else 0.0
+            buys = import_price < price and storage.may_charge_at(import_price)
+            refill.append(max(from_sun, grid_kw * ahead.step_h[i]) if buys else from_sun)
         return refill
 
     @staticmethod

@@ -24,17 +24,17 @@ class Storage:
     temperature_c: float | None
     ahead: Ahead
 
-    @property
+    @cached_property
     def into(self) -> float:
         """Share of AC energy that reaches the cells."""
         return self.inverter.rectifying_efficiency * self.battery.charge_efficiency
 
-    @property
+    @cached_property
     def out(self) -> float:
         """Share of the energy in the cells that reaches the house."""
         return self.battery.discharge_efficiency * self.inverter.inverting_efficiency
 
-    @property
+    @cached_property
     def wear_per_kwh(self) -> float:
         """Wear for each kWh delivered [currency/kWh]."""
         return self.battery.wear_cost_per_kwh / self.inverter.inverting_efficiency
@@ -49,14 +49,14 @@ class Storage:
         """What it could deliver more if it were full."""
         return max(0.0, self.battery.soc_max - max(self.soc, 0.0)) * self.battery.capacity_kwh * self.out
 
-    @property
+    @cached_property
     def grid_charge_kw(self) -> float:
         """AC power drawn when charging from the grid."""
         at_terminals = self.battery.charge_limit_at(self.soc, self.temperature_c)
         ac_kw = at_terminals / self.inverter.rectifying_efficiency
         return max(0.0, min(ac_kw, self.inverter.grid_charge_limit_kw, self.inverter.ac_limit_kw))
 
-    @property
+    @cached_property
     def discharge_kw(self) -> float:
         """Highest AC power out of the battery."""
         at_terminals = self.battery.discharge_limit_at(max(self.soc, self.battery.soc_min), self.temperature_c)
@@ -68,6 +68,10 @@ class Storage:
         price / (efficiency in * efficiency out) + wear
         """
         return bought_at_per_kwh / (self.into * self.out) + self.wear_per_kwh
+
+    def break_even_price(self, delivered_per_kwh: float) -> float:
+        """The price to buy at for a delivered kWh to cost so much: `delivered_price` the other way round."""
+        return (delivered_per_kwh - self.wear_per_kwh) * self.into * self.out
 
     def may_charge_at(self, import_price_per_kwh: float) -> bool:
         limit = self.inverter.grid_charge_below_price_per_kwh
