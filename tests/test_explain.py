@@ -30,7 +30,7 @@ from pems_core.domain import (
     Value,
 )
 from pems_core.planning.decide import decisions
-from pems_core.planning.explain import Asked, Words, alternatives, cost_of_alternative, explain
+from pems_core.planning.explain import Asked, Words, alternatives, cost_of_alternative, explain, with_next_best
 from pems_core.planning.explain.store import Option, make_up
 from pems_core.planning.planner import PlanOptions, solve_house
 from pems_core.planning.site import PlannedHouse
@@ -158,11 +158,12 @@ def test_standby_losses_lower_what_charging_saves() -> None:
 
 def test_next_best_start_of_grid_charging_costs_a_cent_a_kwh_more() -> None:
     house = with_battery(expected(CHEAP_THEN_DEAR, base_load_kw=2.0))
-    plan = house.planned()
-    asked = Asked(house.house, house.state, house.forecasts, plan, Highs(), house.options)
-    others = {other.text: other.costs for other in alternatives(asked, Words(plan.horizon, "Europe/Prague", "EUR"))}
-    costs = others["grid charging from 01:00: next best start 02:00"]
+    plan, words = house.explained(), Words(house.forecasts.horizon, "Europe/Prague", "EUR")
+    others = alternatives(Asked(house.house, house.state, house.forecasts, plan, Highs(), house.options), words)
+    costs = {other.text: other.costs for other in others}["grid charging from 01:00: next best start 02:00"]
     assert costs == pytest.approx(4 / 0.9 * 0.01, abs=1e-4)
+    reason = told(with_next_best(plan, others, words), "inverter", "grid charging")
+    assert reason.text.endswith("; next best start 02:00 costs 0.04 EUR more")
 
 
 def test_holding_is_worth_the_dear_hours_it_waits_for() -> None:
@@ -178,7 +179,7 @@ def test_feeding_in_from_the_battery_is_held_against_covering_the_house() -> Non
     load = (0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0)
     house = with_battery(expected(buy, base_load_kw=load, feed_in_price_per_kwh=feed_in), soc=1.0)
     reason = told(house.explained(), "inverter", "feeding in from the battery 01:00–02:00, 4.0 kWh at 0.500")
-    assert "better than for 0.400 at 02:00–04:00" in reason.text
+    assert "better than avoiding 0.400 at 02:00–04:00" in reason.text
     assert reason.saves == pytest.approx(4 * (0.50 - 0.40), abs=0.001)
     assert reason.saves == pytest.approx(house.costs_more_with("inverter", "grid_export", False), abs=0.001)
 

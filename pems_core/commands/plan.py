@@ -23,7 +23,7 @@ from pems_core.domain import (
     SiteState,
 )
 from pems_core.planning.decide import decisions
-from pems_core.planning.explain import Alternative, Asked, Words, alternatives, explain
+from pems_core.planning.explain import Alternative, Asked, Words, alternatives, explain, with_next_best
 from pems_core.planning.planner import Planner, PlanOptions
 from pems_core.reporting import plan_json, plan_picture, plan_table
 from pems_core.simulation.house import SimulatedHouse
@@ -120,16 +120,16 @@ def make(
     state = measure(built.house.devices, simulated.readings())
     forecasts = Outlook(series, quality).forecasts(now, options.horizon(now))
     timezone, currency = built.site.timezone, built.site.currency
-    planner = Planner(built.house, options)
+    planner, words = Planner(built.house, options), Words(forecasts.horizon, timezone, currency)
     try:
         found = planner.plan(state, forecasts)
         asked = Asked(built.house, state, forecasts, found, planner.solver, options)
-        others = alternatives(asked, Words(found.horizon, timezone, currency)) if why else []
+        others = alternatives(asked, words) if why else []
     finally:
         planner.close()
-    told = explain(found, built.house.devices, state, forecasts, timezone, currency)
-    words = f"{series.name}, {series.provenance}; {quality} forecasts"
-    return Planned(built, state, forecasts, told, decisions(told, built.house.devices), others, words)
+    told = with_next_best(explain(found, built.house.devices, state, forecasts, timezone, currency), others, words)
+    lives_on = f"{series.name}, {series.provenance}; {quality} forecasts"
+    return Planned(built, state, forecasts, told, decisions(told, built.house.devices), others, lives_on)
 
 
 def instant(text: str, built: HouseFile) -> datetime:
@@ -149,7 +149,7 @@ def show(console: Console, done: Planned, everything: bool) -> None:
     """Print what was planned for, the table, the reasons and what other choices would cost."""
     site, plan = done.built.site, done.plan
     console.print(f"{site.name} on {done.series}", markup=False, highlight=False)
-    console.print(plan_table(short(plan, everything), done.forecasts, site.timezone, site.currency, of_modes(done)))
+    console.print(plan_table(short(plan, everything), done.forecasts, site.timezone, site.currency))
     for fault in [*done.state.faults.values(), *([plan.detail] if plan.detail else [])]:
         console.print(fault, markup=False, highlight=False)
     if plan.bound is not None:
@@ -171,11 +171,6 @@ def others_table(done: Planned) -> Table:
     for other in done.others:
         table.add_row(other.device, other.text, f"{other.costs:+.2f}")
     return table
-
-
-def of_modes(done: Planned) -> list[Decision]:
-    """The decisions whose reasons stand beside the rows; those of rooms and switches stand below the table."""
-    return [decision for decision in done.decisions if decision.control == "mode"]
 
 
 def short(plan: Plan, everything: bool) -> Plan:

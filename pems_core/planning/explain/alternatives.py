@@ -30,6 +30,8 @@ class Alternative:
     device: str
     text: str
     costs: float
+    put_off: bool = False
+    """It is the next best start of the first grid charging."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,24 @@ def alternatives(asked: Asked, words: Words) -> list[Alternative]:
                 continue
             told = text or _next_start(other, asked.plan, device.name, words)
             if told:
-                found.append(Alternative(device.name, told, other.cost - asked.plan.cost))
+                found.append(Alternative(device.name, told, other.cost - asked.plan.cost, put_off=not text))
     return found
+
+
+def with_next_best(plan: Plan, others: Sequence[Alternative], words: Words) -> Plan:
+    """The explained plan, whose first grid charging also tells what the next best start costs."""
+    reasons = dict(plan.reasons)
+    for other in others:
+        first = first_grid_charging(plan, other.device) if other.put_off else None
+        if first is None:
+            continue
+        start = plan.horizon.starts[first]
+        more = f"; {other.text.partition(': ')[2]} costs {words.money(other.costs)} more"
+        reasons[other.device] = [
+            replace(reason, text=reason.text + more) if reason.holds(start) else reason
+            for reason in reasons.get(other.device, ())
+        ]
+    return replace(plan, reasons=reasons)
 
 
 def _choices(asked: Asked, device: Device, words: Words) -> Iterator[tuple[str, list[Override]]]:

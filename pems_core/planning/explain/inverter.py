@@ -14,6 +14,7 @@ from .words import Words, price
 GRID_CHARGE, SUN_CHARGE, EXPORT, COVER, HOLD, REST = "grid charging", "storing", "export", "cover", "hold", "rest"
 WORTH_TELLING_SHARE = 0.1
 """Of the energy of a run; smaller parts of where it goes are not told."""
+HALF_A_CENT = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,9 @@ def _active(uses: Mapping[int, Sequence[Use]], words: Words) -> str:
 
 
 def _saved(amount: float, words: Words) -> str:
-    return f"saves {words.money(amount)}" if amount > -0.005 else f"costs {words.money(-amount)}"
+    if abs(amount) < HALF_A_CENT:
+        return f"saves less than {words.money(2 * HALF_A_CENT)}"
+    return f"saves {words.money(amount)}" if amount > 0 else f"costs {words.money(-amount)}"
 
 
 def _mean_price(uses: Iterable[Use]) -> float:
@@ -196,7 +199,7 @@ def _served(without: MadeUp, words: Words) -> str:
 def _instead(kept: MadeUp, words: Words) -> str:
     """What the energy would be used for if it stayed in the battery."""
     say = {
-        BUY: "for {price} at {when}",
+        BUY: "avoiding {price} at {when}",
         SELL: "feeding in at {price} at {when}",
         GRID: "buying less at {price} at {when}",
         SUN: "storing less PV worth {price} at {when}",
