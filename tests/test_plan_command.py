@@ -49,10 +49,10 @@ def small_house(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cheap_night(tmp_path: Path) -> Path:
-    """Two days: cheap until 04:00 UTC, dear from 16:00 to 20:00 UTC."""
+    """Two days: cheap until 04:00 UTC, cheapest first, dear from 16:00 to 20:00 UTC."""
     rows = [HEADER]
     for hour in range(48):
-        price = 0.10 if hour % 24 < 4 else 0.50 if 16 <= hour % 24 < 20 else 0.25
+        price = 0.10 + 0.01 * (hour % 24) if hour % 24 < 4 else 0.50 if 16 <= hour % 24 < 20 else 0.25
         rows.append(f"2025-01-{15 + hour // 24}T{hour % 24:02d}:00Z,{price},0.02,0,1.5,0,0")
     path = tmp_path / "cheap_night.csv"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")

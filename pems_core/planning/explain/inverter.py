@@ -15,6 +15,8 @@ GRID_CHARGE, SUN_CHARGE, EXPORT, COVER, HOLD, REST = "grid charging", "storing",
 WORTH_TELLING_SHARE = 0.1
 """Of the energy of a run; smaller parts of where it goes are not told."""
 HALF_A_CENT = 0.005
+TOLD_KWH = 0.05
+"""Less PV than this is not spoken of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ def _feed_in(plan: Plan, device: str, prices: Prices, words: Words) -> Iterator[
             continue
         flow = exported if label == "sun" else curtailed or (0.0,) * plan.horizon.steps
         kwh = sum(flow[t] * h[t] for t in steps)
+        if label != "off" and kwh < TOLD_KWH:
+            continue
         worth = sum(flow[t] * h[t] * prices.sold_at[t] for t in steps)
         mean = worth / kwh if kwh else sum(prices.sold_at[t] for t in steps) / len(steps)
         text = {
