@@ -66,6 +66,7 @@ class DispatchModel:
         self.guesses: list[Rounding] = []
         self.memories: list[Memory] = []
         self.import_limit_kw = inf
+        self.unavoidable_kw = [0.0] * horizon.steps
         self.closed = False
         self._weights: dict[str, float] = {}
         self._factor = 1.0
@@ -136,6 +137,10 @@ class DispatchModel:
     def weight(self, kind: str) -> float:
         return self._weights.get(kind, 1.0)
 
+    def add_unavoidable(self, t: int, power_kw: float) -> None:
+        """Load that nobody may lower, such as a relay within its minimum time; only such load excuses an overload."""
+        self.unavoidable_kw[t] += power_kw
+
     def headroom_kw(self, t: int, value: Values) -> float:
         """How much more the house could draw in a step of a solution before the connection is full.
 
@@ -155,6 +160,8 @@ class DispatchModel:
         if self.closed:
             raise ValueError("the model is closed already")
         self.closed = True
+        for t, overload_kw in self.pyomo.grid.overload_kw.items():
+            overload_kw.setub(max(0.0, self.unavoidable_kw[t] - self.import_limit_kw))
         sources, sinks = tuple(self.sources.values()), tuple(self.sinks.values())
         self.pyomo.power_balance = pyo.Constraint(
             self.pyomo.steps,

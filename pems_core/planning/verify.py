@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pems_core.domain import (
     BatteryState,
+    FlexibleLoadSpec,
     Forecasts,
     GridSpec,
     HeatingSpec,
@@ -12,6 +14,7 @@ from pems_core.domain import (
     HybridInverterSpec,
     InverterState,
     Plan,
+    RoomSpec,
     SiteState,
     of_kind,
 )
@@ -46,7 +49,7 @@ def verify(plan: Plan, devices: Sequence[Device], grid: GridSpec, state: SiteSta
     violations = [
         *_shapes(plan),
         *_balance(plan, present),
-        *_grid_limits(plan, grid, present),
+        *_grid_limits(plan, grid, present, state),
         *(fault for device in present for fault in _device(plan, device, state, forecasts)),
         *_settings_allowed(plan, present, rollout),
         *_follows_physics(plan, present, rollout),
@@ -87,8 +90,9 @@ def _balance(plan: Plan, devices: Sequence[Device]) -> Iterator[str]:
             yield f"power at the house bus is off by {given - drawn:+.3f} kW at {_at(plan, t)}"
 
 
-def _grid_limits(plan: Plan, grid: GridSpec, devices: Sequence[Device]) -> Iterator[str]:
-    """An import above the limit is only excused by load that nothing in the house can lower."""
+def _grid_limits(plan: Plan, grid: GridSpec, devices: Sequence[Device], state: SiteState) -> Iterator[str]:
+    """An import above the limit is only excused by load that nobody may lower."""
+    unavoidable_kw = _unavoidable_kw(plan, devices, state)
     for t in range(plan.horizon.steps):
         exported = plan.dispatch["grid.export_kw"][t]
         if exported > grid.export_limit_kw + LIMIT_TOLERANCE_KW:
@@ -96,9 +100,49 @@ def _grid_limits(plan: Plan, grid: GridSpec, devices: Sequence[Device]) -> Itera
         imported = plan.dispatch["grid.import_kw"][t]
         charging = sum(plan.dispatch.get(f"{d.name}.from_house_kw", (0.0,) * (t + 1))[t] for d in devices)
         if imported > grid.import_limit_kw + LIMIT_TOLERANCE_KW and (
-            charging > LIMIT_TOLERANCE_KW or imported > plan.dispatch["base_load_kw"][t] + LIMIT_TOLERANCE_KW
+            charging > LIMIT_TOLERANCE_KW or imported > unavoidable_kw[t] + LIMIT_TOLERANCE_KW
         ):
             yield f"import is {imported:.2f} kW at {_at(plan, t)}; {grid.import_limit_kw:g} kW is allowed"
+
+
+def _unavoidable_kw(plan: Plan, devices: Sequence[Device], state: SiteState) -> list[float]:
+    """Base load, and what minimum times or a person keep on."""
+    total_kw = list(plan.dispatch["base_load_kw"])
+    for device in devices:
+        flows: list[tuple[float, ...]] = []
+        if isinstance(device.equipment, HeatingSpec):
+            flows = [_kept_on_kw(plan, device.name, room, state) for room in device.equipment.rooms]
+        elif isinstance(device.equipment, FlexibleLoadSpec):
+            set_by_hand = [state.override(device.name, "power_kw", at) is not None for at in plan.horizon.starts]
+            power_kw = plan.dispatch[f"{device.name}.power_kw"]
+            flows = [tuple(kw if held else 0.0 for kw, held in zip(power_kw, set_by_hand, strict=True))]
+        total_kw = [sum(kw) for kw in zip(total_kw, *flows, strict=True)]
+    return total_kw
+
+
+def _kept_on_kw(plan: Plan, name: str, room: RoomSpec, state: SiteState) -> tuple[float, ...]:
+    """What a relay draws while it may not be switched off."""
+    now = state.of(name, HeatingState).rooms[room.name]
+    kept = now.relay_on and now.relay_since is not None
+    on, since = now.relay_on, now.relay_since
+    kept_kw = []
+    for kw, start in zip(plan.dispatch[f"{name}.{room.name}_kw"], plan.horizon.starts, strict=True):
+        if (kw > room.relay_kw / 2) != on:
+            on, since, kept = not on, start, False
+        in_minimum = since is not None and start - since < room.min_on
+        kept = on and (_wanted_on(plan, name, room, state, start) or (kept and in_minimum))
+        kept_kw.append(kw if kept else 0.0)
+    return tuple(kept_kw)
+
+
+def _wanted_on(plan: Plan, name: str, room: RoomSpec, state: SiteState, at: datetime) -> bool:
+    """Whether a person wants a relay to be on, now or before it could come on again if it were switched off."""
+    return any(
+        override is not None and bool(override.value)
+        for later in plan.horizon.starts
+        if later == at or at < later < at + room.min_off
+        for override in [state.override(name, f"{room.name}_relay", later)]
+    )
 
 
 def _device(plan: Plan, device: Device, state: SiteState, forecasts: Forecasts) -> Iterator[str]:
@@ -155,8 +199,7 @@ def _relays(plan: Plan, name: str, spec: HeatingSpec, state: SiteState) -> Itera
             if turned_on == on:
                 continue
             minimum = room.min_on if on else room.min_off
-            overridden = state.override(name, f"{room.name}_relay", starts[t]) is not None
-            if since is not None and starts[t] - since < minimum and not overridden:
+            if since is not None and starts[t] - since < minimum:
                 was = "on" if on else "off"
                 yield f"{flow}: relay {was} for {starts[t] - since} at {_at(plan, t)}; at least {minimum} is allowed"
             on, since = turned_on, starts[t]

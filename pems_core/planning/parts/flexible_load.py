@@ -1,5 +1,6 @@
 """A load that needs some energy by some time, such as a car or a boiler."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pyomo.environ as pyo
@@ -33,11 +34,16 @@ def add_flexible_load(
     load.served = pyo.Constraint(
         expr=sum(step_h[t] * load.power_kw[t] for t in steps) + load.unserved_kwh == max(0.0, now.energy_needed_kwh)
     )
+    held_kw = _held(name, spec, now, state, model, available)
+    for t, power_kw in held_kw.items():
+        load.power_kw[t].fix(power_kw)
+        load.running[t].fix(float(power_kw > 0))
+        model.add_unavoidable(t, power_kw)
     load.at_most = pyo.Constraint(steps, rule=lambda b, t: b.power_kw[t] <= spec.power_max_kw * b.running[t])
     least_kw = spec.power_max_kw if spec.on_off else spec.power_min_kw
     if least_kw:
-        load.at_least = pyo.Constraint(steps, rule=lambda b, t: b.power_kw[t] >= least_kw * b.running[t])
-    _pin_overrides(load, name, state, model)
+        free = [t for t in steps if t not in held_kw]
+        load.at_least = pyo.Constraint(free, rule=lambda b, t: b.power_kw[t] >= least_kw * b.running[t])
     model.add_sink(f"{name}.power_kw", lambda t: load.power_kw[t])
     model.add_level(f"{name}.needed_kwh", lambda t: _needed_after(load, now, step_h, t))
     model.add_cost(f"{name}.unserved", spec.unserved_price_per_kwh * load.unserved_kwh, kind="comfort")
@@ -47,8 +53,21 @@ def _needed_after(load: Any, now: FlexibleLoadState, step_h: tuple[float, ...], 
     return max(0.0, now.energy_needed_kwh) - sum(step_h[s] * load.power_kw[s] for s in range(t + 1))
 
 
-def _pin_overrides(load: Any, name: str, state: SiteState, model: DispatchModel) -> None:
+def _held(
+    name: str,
+    spec: FlexibleLoadSpec,
+    now: FlexibleLoadState,
+    state: SiteState,
+    model: DispatchModel,
+    available: Callable[[int], bool],
+) -> dict[int, float]:
+    """The power that a person has set, by step; the load takes it as long as it needs any energy."""
+    held: dict[int, float] = {}
+    left_kwh = max(0.0, now.energy_needed_kwh)
     for t, start in enumerate(model.horizon.starts):
         override = state.override(name, "power_kw", start)
         if override is not None:
-            load.power_kw[t].setub(min(load.power_kw[t].ub, float(override.value)))
+            wanted_kw = min(spec.power_max_kw, max(0.0, float(override.value))) if available(t) else 0.0
+            held[t] = min(wanted_kw, left_kwh / model.horizon.step_h[t])
+            left_kwh -= held[t] * model.horizon.step_h[t]
+    return held

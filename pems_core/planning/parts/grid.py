@@ -20,7 +20,7 @@ class GridConnection:
     def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
         """Add import, export and base load.
 
-        import[t] <= import_limit + overload[t]
+        import[t] <= import_limit + overload[t],  overload[t] <= unavoidable load[t] - import_limit
         import[t] <= import_limit * importing[t],  export[t] <= export_limit * (1 - importing[t])
 
         The last pair only stands where buying and selling at once would pay.
@@ -35,7 +35,9 @@ class GridConnection:
         grid = model.part("grid")
         grid.import_kw = pyo.Var(steps, bounds=(0, None))
         grid.export_kw = pyo.Var(steps, bounds=(0, limit.export_limit_kw))
-        grid.overload_kw = pyo.Var(steps, bounds=(0, None))
+        grid.overload_kw = pyo.Var(steps, bounds=(0, None))  # `close` bounds it, when all parts have had their say
+        for t in steps:
+            model.add_unavoidable(t, base_load_kw[t])
         grid.within_connection = pyo.Constraint(
             steps, rule=lambda b, t: b.import_kw[t] - b.overload_kw[t] <= limit.import_limit_kw
         )

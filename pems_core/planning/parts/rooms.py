@@ -7,7 +7,7 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from pems_core.domain import Forecasts, HeatingSpec, HeatingState, Plan, RoomSpec, RoomState, SiteState
+from pems_core.domain import Forecasts, HeatingSpec, HeatingState, Horizon, Plan, RoomSpec, RoomState, SiteState
 from pems_core.planning.model import DispatchModel, Values
 
 from .relay_rounding import RelaySchedule, round_relays
@@ -40,8 +40,9 @@ def add_rooms(model: DispatchModel, name: str, spec: HeatingSpec, state: SiteSta
     heating.slab_c = pyo.Var(names, steps)
     _add_heat_balance(heating, rooms, network, now, model, forecasts)
     _add_comfort(heating, rooms, spec, name, model)
+    _hold_relays(heating, name, rooms, now, state, model)
     _add_minimum_times(heating, rooms, now, model)
-    _pin_overrides(heating, name, rooms, state, model)
+    _move_bands(heating, name, rooms, state, model)
     for room in rooms:
         _show(model, heating, name, room)
     _add_stored_heat(heating, rooms, name, now, network, model, forecasts)
@@ -166,10 +167,6 @@ def _add_minimum_times(heating: Any, rooms: list[RoomSpec], now: HeatingState, m
                 for s in range(t + 1, near)
                 if starts[s] < starts[t] + minimum
             ]
-        hold = held_until(room, now.rooms[room.name])
-        for t in range(near):
-            if hold is not None and starts[t] < hold:
-                heating.duty[room.name, t].fix(float(now.rooms[room.name].relay_on))
 
     def keeps(_: Any, r: str, t: int, s: int, on: bool) -> Any:
         before = heating.duty[r, t - 1] if t else float(now.rooms[r].relay_on)
@@ -181,13 +178,53 @@ def _add_minimum_times(heating: Any, rooms: list[RoomSpec], now: HeatingState, m
         heating.minimum_time = pyo.Constraint(rows, rule=keeps)
 
 
-def _pin_overrides(heating: Any, name: str, rooms: list[RoomSpec], state: SiteState, model: DispatchModel) -> None:
-    """Hold a relay that a person has set. A setpoint override moves the comfort band to it."""
+def _hold_relays(
+    heating: Any, name: str, rooms: list[RoomSpec], now: HeatingState, state: SiteState, model: DispatchModel
+) -> None:
+    """Fix the relays that may not switch yet, and those that a person has set."""
+    for room in rooms:
+        for t, on in held_relay(room, now.rooms[room.name], name, state, model.horizon).items():
+            heating.duty[room.name, t].fix(float(on))
+            if on:
+                model.add_unavoidable(t, room.relay_kw)
+
+
+def held_relay(room: RoomSpec, now: RoomState, name: str, state: SiteState, horizon: Horizon) -> dict[int, bool]:
+    """The steps in which a relay has no choice, and its position in them.
+
+    Minimum times come before what a person has set: the override takes effect as soon as they allow it.
+    """
+    held = _held_or_set(room, now, name, state, horizon)
+    before, since = now.relay_on, 0
+    for t in sorted(held):
+        minimum = room.min_off if before else room.min_on
+        if held[t] == before and horizon.starts[t] < horizon.starts[since] + minimum:
+            # There is no time to switch away and back.
+            held |= dict.fromkeys(range(since, t), before)
+        before, since = held[t], t + 1
+    return held
+
+
+def _held_or_set(room: RoomSpec, now: RoomState, name: str, state: SiteState, horizon: Horizon) -> dict[int, bool]:
+    held: dict[int, bool] = {}
+    on, until = now.relay_on, held_until(room, now)
+    for t, start in enumerate(horizon.starts):
+        if until is not None and start < until:
+            held[t] = on
+            continue
+        override = state.override(name, f"{room.name}_relay", start)
+        if override is None:
+            continue
+        held[t] = bool(override.value)
+        if held[t] != on:
+            on, until = held[t], start + (room.min_on if held[t] else room.min_off)
+    return held
+
+
+def _move_bands(heating: Any, name: str, rooms: list[RoomSpec], state: SiteState, model: DispatchModel) -> None:
+    """A setpoint that a person has set moves the comfort band to it."""
     for room in rooms:
         for t, start in enumerate(model.horizon.starts):
-            relay = state.override(name, f"{room.name}_relay", start)
-            if relay is not None:
-                heating.duty[room.name, t].fix(float(bool(relay.value)))
             setpoint = state.override(name, f"{room.name}_setpoint_c", start)
             if setpoint is not None:
                 band = room.comfort.at(start)
