@@ -58,14 +58,15 @@ class HouseFile:
 
 @dataclass(frozen=True)
 class WeightedStrategies:
-    """Several aims at once, each multiplied by its weight."""
+    """Several aims at once, each by its share of all weights: each aim has the bill in it, which so counts once."""
 
     name: str
     parts: Sequence[tuple[Strategy, float]]
 
     def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
+        total = sum(weight for _, weight in self.parts)
         for strategy, weight in self.parts:
-            with model.weighted(weight):
+            with model.weighted(weight / total):
                 strategy.add_to_model(model, state, forecasts)
 
 

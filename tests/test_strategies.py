@@ -35,7 +35,7 @@ from pems_core.planning.planner import build_model
 from pems_core.planning.site import PlannedHouse
 from pems_core.planning.solve import SolveLimits, solve
 from pems_core.planning.solvers import Highs
-from pems_core.planning.standard_form import compile_model
+from pems_core.planning.compile import compile_model
 from pems_core.protocols import Device, RuleBased, Strategy
 from pems_core.site import WeightedStrategies
 

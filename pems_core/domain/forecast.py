@@ -4,12 +4,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from .errors import MissingForecast
 from .horizon import HOUR, Horizon
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,8 @@ class Forecasts:
 class History:
     """What was measured up to now: one column a series, labelled by interval start in UTC."""
 
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
 
     def series(self, name: str) -> "pd.Series[float]":
         """The known values of one series; empty if it was never measured."""
-        if name not in self.frame:
-            return pd.Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
-        return self.frame[name].dropna()
+        return self.frame.reindex(columns=[name])[name].dropna().astype(float)

@@ -131,8 +131,11 @@ class DispatchModel:
         self.memories.append(memory)
 
     def weigh(self, kind: str, factor: float) -> None:
-        """Multiply all costs of one kind; several factors multiply."""
-        self._weights[kind] = self._weights.get(kind, 1.0) * factor
+        """Multiply all costs of one kind; several factors multiply.
+
+        An aim that counts only in part moves the factor only that part of the way from 1.
+        """
+        self._weights[kind] = self._weights.get(kind, 1.0) * (1.0 + self._factor * (factor - 1.0))
 
     def weight(self, kind: str) -> float:
         return self._weights.get(kind, 1.0)

@@ -8,13 +8,13 @@ from time import perf_counter
 from pems_core.domain import Decision, Forecasts, Horizon, NoPlan, PemsError, Plan, Rung, SiteState, UnsafePlan, Value
 from pems_core.protocols import Device
 
+from .compile import Compiled, compile_model, no_garbage_collection
 from .model import DispatchModel
 from .parts.grid import GridConnection
 from .rollout import plan_from, roll_out, stored_worth
 from .site import PlannedHouse
 from .solve import Solved, SolveLimits, solve
 from .solvers import Solver, solver_named
-from .standard_form import Compiled, compile_model, no_garbage_collection
 from .verify import verify
 
 FULL_PATH_NEEDS_S = 2.0
@@ -207,6 +207,7 @@ def solve_house(
     binary_steps = horizon.steps_before(state.now + options.binary)
     with no_garbage_collection():
         compiled = compile_model(build_model(house, state, forecasts, binary_steps))
+    solver.ready()
     solved = solve(compiled, solver, options.limits, running)
     return _read_plan(compiled, solved, state, forecasts)
 

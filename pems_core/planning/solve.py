@@ -9,9 +9,10 @@ import numpy as np
 
 from pems_core.domain import NoPlan, Plan
 
+from .compile import Compiled
 from .model import Rounding
 from .solvers import Solution, Solver, Status
-from .standard_form import Compiled, Floats, StandardForm
+from .standard_form import Floats, StandardForm
 
 
 @dataclass(frozen=True, slots=True)

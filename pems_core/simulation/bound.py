@@ -1,13 +1,18 @@
 """The perfect-foresight bound: what nobody could beat who knew everything from the start."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
+import pandas as pd
+
 from pems_core.domain import QUARTER, Horizon, SiteState
+from pems_core.planning.compile import compile_model, no_garbage_collection
+from pems_core.planning.model import DispatchModel, PerStep, Values
 from pems_core.planning.planner import build_model
 from pems_core.planning.site import PlannedHouse
-from pems_core.planning.solvers import solver_named
-from pems_core.planning.standard_form import compile_model, no_garbage_collection
+from pems_core.planning.solvers import Highs
 
 from .outlook import Outlook
 from .scenario import Scenario
@@ -26,6 +31,8 @@ class Bound:
     discomfort: float
     heating_kwh: float
     export_kwh: float
+    flows: pd.DataFrame = field(compare=False, repr=False)
+    """The optimum's course in quarter hours, in columns of `SimulatedHouse.flows`; see `flows_of`."""
 
     @property
     def net_cost(self) -> float:
@@ -52,7 +59,7 @@ def perfect_foresight(
             heat_value=valuation.heat_per_kwh,
         )
         compiled = compile_model(model)
-    solution = solver_named("highs", guarded=False).solve(compiled.form.relaxed(), TIME_LIMIT_S)
+    solution = Highs(crossover=False).solve(compiled.form.relaxed(), TIME_LIMIT_S)
     compiled.load(solution.found)
     value = compiled.values(solution.found)
     by_kind: dict[str, float] = {}
@@ -67,4 +74,33 @@ def perfect_foresight(
         discomfort=by_kind.get("comfort", 0.0),
         heating_kwh=sum(value(kw(t)) * hours for kw in heating for t in range(steps)),
         export_kwh=sum(value(model.export_kw(t)) * hours for t in range(steps)),
+        flows=flows_of(model, value),
+    )
+
+
+def flows_of(model: DispatchModel, value: Values) -> pd.DataFrame:
+    """Means [kW] in the columns of `SimulatedHouse.flows` that a solution knows, labelled by interval start in UTC."""
+    horizon = model.horizon
+    steps = range(horizon.steps)
+
+    def total(ledger: dict[str, PerStep], ends: Sequence[str], begins: str = "") -> np.ndarray:
+        found = [kw for name, kw in ledger.items() if name.endswith(tuple(ends)) and name.startswith(begins)]
+        return np.array([max(0.0, sum(value(kw(t)) for kw in found)) for t in steps])
+
+    inverter_pv_kw = total(model.flows, [".pv_kw"])
+    battery_kw = total(model.sources, [".to_house_kw"]) - total(model.sinks, [".from_house_kw"]) - inverter_pv_kw
+    return pd.DataFrame(
+        {
+            "grid_import_kw": total(model.sources, ["grid.import_kw"]),
+            "grid_export_kw": total(model.sinks, ["grid.export_kw"]),
+            "pv_kw": inverter_pv_kw + total(model.sources, [".pv_kw"]),
+            "pv_curtailed_kw": total(model.flows, [".curtailed_kw"]),
+            "battery_charge_kw": np.maximum(0.0, -battery_kw),
+            "battery_discharge_kw": np.maximum(0.0, battery_kw),
+            "base_load_kw": total(model.sinks, ["base_load_kw"]),
+            "heating_kw": total(model.sinks, ["_kw"], begins="heating."),
+            "battery_terminal_charge_kw": total(model.flows, [".charge_kw"]),
+            "battery_terminal_discharge_kw": total(model.flows, [".discharge_kw"]),
+        },
+        index=pd.DatetimeIndex(horizon.starts, name="utc_start"),
     )

@@ -147,8 +147,10 @@ class Experiment:
     def _notes(self, bound: Bound | None) -> list[str]:
         notes = [
             f"Forecasts are {self.forecast}; plans every {self.every / HOUR * 60:g} minutes.",
-            "Stored energy and heat at the end are worth what putting them back would cost in the cheap hours of the "
-            "last day, alike in every run.",
+            (
+                "Stored energy and heat at the end are worth what putting them back would cost in the cheap hours of the "
+                "last day, alike in every run."
+            ),
         ]
         if self.thermal_error:
             notes.append("The simulated rooms differ from the parameters that the plans are made with.")

@@ -1,6 +1,7 @@
 """A hybrid inverter: PV and battery on one DC bus, with the operating modes of its firmware."""
 
 import itertools
+from math import expm1
 from typing import Any
 
 import pyomo.environ as pyo
@@ -71,8 +72,8 @@ def _add_battery(
     now: InverterState,
     forecasts: Forecasts,
 ) -> None:
-    """energy[t] == energy[t-1] - leak * max(0, energy[t-1] - floor) * step
-    + (charge[t] * charge_efficiency - discharge[t] / discharge_efficiency) * step
+    """energy[t] == energy[t-1] - leaked * (energy[t-1] - floor)
+    + (charge[t] * charge_efficiency - discharge[t] / discharge_efficiency) * step,  leaked = 1 - exp(-leak * step)
     """
     steps, step_h = model.pyomo.steps, model.horizon.step_h
     stored = of_kind(now.battery, BatteryState)
@@ -93,8 +94,8 @@ def _add_battery(
         before = b.energy_kwh[t - 1] if t else energy_now_kwh
         stored_kw = b.charge_kw[t] * battery.charge_efficiency - b.discharge_kw[t] / battery.discharge_efficiency
         # Below the floor nothing leaks, and the floor itself may not be undercut by the leak.
-        leak = 0.0 if below_floor else leak_per_h * (before - floor_kwh)
-        return b.energy_kwh[t] == before + (stored_kw - leak) * step_h[t]
+        leaked_kwh = 0.0 if below_floor else -expm1(-leak_per_h * step_h[t]) * (before - floor_kwh)
+        return b.energy_kwh[t] == before - leaked_kwh + stored_kw * step_h[t]
 
     inverter.energy_balance = pyo.Constraint(steps, rule=energy_balance)
     if energy_now_kwh > ceiling_kwh + 1e-6:
@@ -237,12 +238,17 @@ def _add_operating_states(
             + export_limit * b.state[t, "grid_first"]
         ),
     )
+    # Without whole states these two keep a plan from burning energy in circles, which pays at negative prices.
     inverter.one_direction = pyo.Constraint(
         far,
         rule=lambda b, t: (
             b.charge_kw[t] / max(charge_limit, 1e-6) + b.discharge_kw[t] / max(discharge_limit, 1e-6) <= 1
         ),
     )
+    if from_house_limit > 0:
+        inverter.one_conversion = pyo.Constraint(
+            far, rule=lambda b, t: b.from_house_kw[t] / from_house_limit + b.to_house_kw[t] / spec.ac_limit_kw <= 1
+        )
     if spec.mode_change_cost:
         _add_mode_changes(model, inverter, name, spec, now, near)
     _pin_overrides(model, inverter, name, state, near)

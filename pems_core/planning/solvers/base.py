@@ -7,6 +7,9 @@ from typing import Protocol
 from pems_core.domain import PemsError
 from pems_core.planning.standard_form import Floats, StandardForm
 
+READY = "ready"
+"""First word of a solver's process."""
+
 
 class Status(StrEnum):
     OPTIMAL = "optimal"
@@ -47,6 +50,9 @@ class Solution:
 
 class Solver(Protocol):
     name: str
+
+    def ready(self) -> None:
+        """Wait until it can solve, so that its start does not count against a time limit."""
 
     def solve(
         self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None

@@ -24,6 +24,9 @@ class Cbc:
     def __init__(self, program: str | None = None) -> None:
         self._program = program or shutil.which("cbc") or _packaged()
 
+    def ready(self) -> None:
+        """It starts anew for each problem."""
+
     def solve(
         self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None
     ) -> Solution:

@@ -1,31 +1,20 @@
 """HiGHS in a process of its own, ended from outside when it does not keep its time."""
 
-import multiprocessing
+import subprocess
+import sys
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import cast
 
 from pems_core.planning.standard_form import Floats, StandardForm
 
-from .base import Solution, SolverFailure, Status
-from .highs import Highs
+from .base import READY, Solution, SolverFailure, Status
 
-START_ALLOWANCE_S = 20.0
-"""A fresh process has to import the solver first."""
+START_ALLOWANCE_S = 30.0
+"""A fresh process has to import the solver first, maybe on a busy machine."""
 OVERRUN_ALLOWANCE_S = 1.0
 """HiGHS looks at its clock between iterations only."""
-
-
-def _serve(pipe: Connection) -> None:
-    """Answer problems until the other side is gone."""
-    highs = Highs()
-    pipe.send("ready")
-    while True:
-        try:
-            form, time_limit_s, gap, start = pipe.recv()
-            pipe.send(highs.solve(form, time_limit_s, gap, start))
-        except (EOFError, BrokenPipeError, KeyboardInterrupt):
-            return
 
 
 class GuardedHighs:
@@ -34,8 +23,14 @@ class GuardedHighs:
     name = "highs"
 
     def __init__(self) -> None:
-        self._process: multiprocessing.process.BaseProcess | None = None
+        """Start the child, which gets ready while the first model is built."""
+        self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
+        self._ready = False
+        self._start()
+
+    def ready(self) -> None:
+        self._running()
 
     def solve(
         self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None
@@ -55,22 +50,32 @@ class GuardedHighs:
     def close(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.join()
+            self._process.wait()
         if self._pipe is not None:
             self._pipe.close()
         self._process = self._pipe = None
+        self._ready = False
+
+    def _start(self) -> Connection:
+        # A program of its own rather than multiprocessing: that would import the caller's main module again.
+        self._pipe, theirs = Pipe()
+        run = [sys.executable, "-m", "pems_core.planning.solvers.worker", str(theirs.fileno())]
+        self._process = subprocess.Popen(run, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        theirs.close()
+        return self._pipe
 
     def _running(self) -> Connection:
-        if self._process is not None and self._process.is_alive() and self._pipe is not None:
-            return self._pipe
-        self.close()
-        # Fork would copy threads and locks of the caller; spawn starts clean.
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True, name="pems-highs")
-        self._process.start()
-        theirs.close()
-        if not self._pipe.poll(START_ALLOWANCE_S) or self._pipe.recv() != "ready":
+        """The pipe to a child that is ready."""
+        if self._process is None or self._process.poll() is not None or self._pipe is None:
             self.close()
-            raise SolverFailure(f"the HiGHS process did not start within {START_ALLOWANCE_S:g} s")
-        return self._pipe
+            self._start()
+        pipe = cast("Connection", self._pipe)
+        if not self._ready:
+            try:
+                self._ready = pipe.poll(START_ALLOWANCE_S) and pipe.recv() == READY
+            except (EOFError, ConnectionResetError):
+                self._ready = False
+            if not self._ready:
+                self.close()
+                raise SolverFailure(f"the HiGHS process did not start within {START_ALLOWANCE_S:g} s")
+        return pipe

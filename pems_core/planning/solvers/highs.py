@@ -22,13 +22,21 @@ class Highs:
 
     name = "highs"
 
-    def __init__(self) -> None:
+    def __init__(self, crossover: bool = True) -> None:
+        """Create an instance.
+
+        :param crossover: False: stop at the interior solution of a cold relaxation, without a basis to go on from.
+        """
         self._highs = highspy.Highs()
         self._highs.silent()
         # One thread: the same inputs then give the same plan, and the house computer has other work.
         self._highs.setOptionValue("threads", 1)
         self._highs.setOptionValue("mip_rel_gap", 0.0)
+        self._highs.setOptionValue("run_crossover", "on" if crossover else "off")
         self._held: StandardForm | None = None
+
+    def ready(self) -> None:
+        """It always is."""
 
     def solve(
         self, form: StandardForm, time_limit_s: float, gap: float = 0.01, start: Floats | None = None

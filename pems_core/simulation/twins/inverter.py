@@ -143,7 +143,7 @@ class InverterTwin:
 
     def _rate_kw(self, power_kw: float | None, *, battery_charges: bool) -> float:
         """A commanded power in the steps that the inverter knows."""
-        assert self._spec.battery is not None  # noqa: S101
+        assert self._spec.battery is not None
         limit_kw = self._spec.battery.charge_limit_kw if battery_charges else self._spec.battery.discharge_limit_kw
         if power_kw is None:
             return limit_kw

@@ -1,0 +1,25 @@
+"""The child process of :class:`.guard.GuardedHighs`: answers problems until its parent is gone.
+
+Run as a module with the number of an inherited pipe. It imports little, so that it is ready in a moment.
+"""
+
+import sys
+from multiprocessing.connection import Connection
+
+from .base import READY
+from .highs import Highs
+
+
+def serve(pipe: Connection) -> None:
+    highs = Highs()
+    pipe.send(READY)
+    while True:
+        try:
+            form, time_limit_s, gap, start = pipe.recv()
+            pipe.send(highs.solve(form, time_limit_s, gap, start))
+        except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+            return
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))
