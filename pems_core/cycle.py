@@ -18,6 +18,8 @@ from .domain import (
     StaleReading,
 )
 from .forecasting.chain import ask
+from .planning.decide import decisions
+from .planning.explain import explain
 from .planning.planner import Planner
 from .protocols import Device, Forecaster
 
@@ -29,6 +31,9 @@ class Site:
     devices: Sequence[Device]
     forecasters: Sequence[Forecaster]
     planner: Planner
+    timezone: str = "UTC"
+    """In which reasons tell the time."""
+    currency: str = ""
 
 
 async def run_cycle(
@@ -42,9 +47,11 @@ async def run_cycle(
     clock.lap("forecast")
     plan = await asyncio.to_thread(site.planner.plan, state, answer.forecasts)
     clock.lap("plan")
-    decisions = decisions_at(plan, site.devices, state, readings.now)
+    plan = explain(plan, site.devices, state, answer.forecasts, site.timezone, site.currency)
+    decided = decisions(plan, site.devices)
+    clock.lap("explain")
     faults = [*(f"{name}: {fault}" for name, fault in state.faults.items()), *answer.faults, *site.planner.faults]
-    return CycleReport(state, answer.forecasts, plan, decisions, (), clock.laps_s, faults)
+    return CycleReport(state, answer.forecasts, plan, decided, (), clock.laps_s, faults)
 
 
 def measure(

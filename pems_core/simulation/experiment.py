@@ -148,8 +148,8 @@ class Experiment:
         notes = [
             f"Forecasts are {self.forecast}; plans every {self.every / HOUR * 60:g} minutes.",
             (
-                "Stored energy and heat at the end are worth what putting them back would cost in the cheap hours of the "
-                "last day, alike in every run."
+                "Stored energy and heat at the end are worth what putting them back would cost in the cheap hours "
+                "of the last day, alike in every run."
             ),
         ]
         if self.thermal_error:

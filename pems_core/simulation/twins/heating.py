@@ -159,7 +159,7 @@ def _people_over_the_day() -> Array:
         return np.asarray(height * np.exp(-(((hour - at) / width) ** 2)), dtype=np.float64)
 
     shape = 0.5 + peak(7.0, 1.2, 1.0) + peak(12.5, 1.0, 0.4) + peak(19.0, 2.2, 1.5)
-    return shape / shape.mean()
+    return np.asarray(shape / shape.mean(), dtype=np.float64)
 
 
 PEOPLE = _people_over_the_day()
