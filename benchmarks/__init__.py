@@ -1,0 +1,1 @@
+"""What PEMS reaches, measured: `python -m benchmarks short|full|<name>...`; see benchmarks/README.md."""
