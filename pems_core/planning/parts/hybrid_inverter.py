@@ -15,6 +15,7 @@ from .terminal import stored_kwh_value
 STATES = ("storing", "covering", "battery_first", "grid_first")
 """Operating states. `load_first` is two of them: storing a surplus or covering a deficit."""
 TOLERANCE_KW = 0.02
+NO_FLOW_KW = 1e-6
 
 
 def add_hybrid_inverter(
@@ -46,6 +47,7 @@ def add_hybrid_inverter(
     model.add_source(f"{name}.to_house_kw", lambda t: inverter.to_house_kw[t])
     model.add_flow(f"{name}.pv_kw", lambda t: inverter.pv_kw[t])
     model.add_flow(f"{name}.curtailed_kw", lambda t: available_pv_kw[t] - inverter.pv_kw[t])
+    _add_curtailment(model, inverter, spec, forecasts, available_pv_kw)
     battery = spec.battery
     if battery is None:
         inverter.dc_bus = pyo.Constraint(steps, rule=lambda b, t: b.pv_kw[t] == b.to_house_kw[t])
@@ -61,6 +63,46 @@ def add_hybrid_inverter(
     )
     _add_operating_states(model, inverter, name, spec, battery, now, state, forecasts, available_pv_kw)
     _add_price_rules(model, inverter, spec, forecasts)
+
+
+def _add_curtailment(
+    model: DispatchModel, inverter: Any, spec: HybridInverterSpec, forecasts: Forecasts, available_pv_kw: list[float]
+) -> None:
+    """PV is curtailed where nothing takes it, never to import instead: the inverter serves the house from PV first.
+
+    import[t] - overload[t] <= import_limit * (1 - curtailing[t]),
+    available[t] - pv[t] <= clipped[t] + available[t] * curtailing[t]
+
+    Only where import is paid for would a plan want to do both; beyond the near steps the two shares add up to 1 at
+    most. What exceeds the inverter's AC limit is clipped, whatever is imported.
+    """
+    price, grid = forecasts["import_price_per_kwh"], model.pyomo.grid
+    clipped_kw = [max(0.0, kw - spec.ac_limit_kw) for kw in available_pv_kw]
+    limit_kw = model.import_limit_kw
+    paid = [t for t in model.pyomo.steps if price[t] < 0 and available_pv_kw[t] > 0]
+    near = [t for t in paid if t < model.binary_steps]
+    if not paid:
+        return
+    inverter.curtailing = pyo.Var(near, within=pyo.Binary)
+    inverter.no_import_while_curtailing = pyo.Constraint(
+        near,
+        rule=lambda b, t: grid.import_kw[t] - grid.overload_kw[t] <= limit_kw * (1 - b.curtailing[t]),
+    )
+    inverter.curtails_only_then = pyo.Constraint(
+        near,
+        rule=lambda b, t: available_pv_kw[t] - b.pv_kw[t] <= clipped_kw[t] + available_pv_kw[t] * b.curtailing[t],
+    )
+    inverter.import_or_curtail = pyo.Constraint(
+        [t for t in paid if t >= model.binary_steps],
+        rule=lambda b, t: (
+            (grid.import_kw[t] - grid.overload_kw[t]) / limit_kw
+            + (available_pv_kw[t] - b.pv_kw[t] - clipped_kw[t]) / available_pv_kw[t]
+            <= 1
+        ),
+    )
+    model.add_guess(
+        lambda value: [(inverter.curtailing[t], float(value(grid.import_kw[t]) <= NO_FLOW_KW)) for t in near]
+    )
 
 
 def _add_battery(
