@@ -58,12 +58,13 @@ def roll_out(
     settings_of: SettingsOf,
     steps: int | None = None,
 ) -> Rollout:
-    """Step the house through the first `steps` of the horizon; loads first, then the devices that balance them."""
+    """Step the house through the first `steps` of the horizon; loads first, then PV, then what balances both."""
     out = Rollout()
     horizon = forecasts.horizon
     names = list(forecasts.series)
     columns = [forecasts[name] for name in names]
-    ordered = sorted((d for d in devices if d.name in state.devices), key=lambda d: d.balances)
+    present = [device for device in devices if device.name in state.devices]
+    ordered = sorted(present, key=lambda d: (d.balances, isinstance(d.equipment, HybridInverterSpec), d.name))
     now = state
     for t in range(horizon.steps if steps is None else min(steps, horizon.steps)):
         inputs = {name: column[t] for name, column in zip(names, columns, strict=True)}

@@ -136,7 +136,8 @@ def _add_battery(
         before = b.energy_kwh[t - 1] if t else energy_now_kwh
         stored_kw = b.charge_kw[t] * battery.charge_efficiency - b.discharge_kw[t] / battery.discharge_efficiency
         # Below the floor nothing leaks, and the floor itself may not be undercut by the leak.
-        leaked_kwh = 0.0 if below_floor else -expm1(-leak_per_h * step_h[t]) * (before - floor_kwh)
+        # Shares next to 1 would leave coefficients of nearly nothing, on which solvers stumble.
+        leaked_kwh = 0.0 if below_floor else min(0.99, -expm1(-leak_per_h * step_h[t])) * (before - floor_kwh)
         return b.energy_kwh[t] == before - leaked_kwh + stored_kw * step_h[t]
 
     inverter.energy_balance = pyo.Constraint(steps, rule=energy_balance)
@@ -242,7 +243,8 @@ def _add_operating_states(
     charge_limit, discharge_limit = inverter.charge_kw[0].ub, inverter.discharge_kw[0].ub
     from_house_limit = inverter.from_house_kw[0].ub
     # Other loads only lower what PV can feed in, so this is the tightest bound that data alone give.
-    spare_pv_kw = [max(0.0, pv - load) for pv, load in zip(available_pv_kw, base_load_kw, strict=True)]
+    site_pv_kw = [max(0.0, kw) for kw in forecasts.get("pv_kw", 0.0)]
+    spare_pv_kw = [max(0.0, pv - load) for pv, load in zip(site_pv_kw, base_load_kw, strict=True)]
     export_limit = model.export_kw(0).ub
 
     def possible(t: int, operating: str) -> bool:
@@ -258,8 +260,13 @@ def _add_operating_states(
         near,
         rule=lambda b, t: b.discharge_kw[t] <= discharge_limit * (b.state[t, "covering"] + b.state[t, "grid_first"]),
     )
-    # Rectifying and inverting at once would burn energy, which pays at negative prices.
-    burning_pays = [t for t in near if min(import_price[t], feed_in_price[t]) < 0]
+    # Rectifying and inverting at once would burn energy, which pays at negative prices, and costs nothing while
+    # other PV of the site is curtailed.
+    burning_pays = [
+        t
+        for t in near
+        if min(import_price[t], feed_in_price[t]) < 0 or site_pv_kw[t] > max(available_pv_kw[t], base_load_kw[t])
+    ]
     inverter.battery_charge_grid = pyo.Var(
         near, bounds=(0, 1), domain=lambda _, t: pyo.Binary if t in set(burning_pays) else pyo.Reals
     )
@@ -297,6 +304,9 @@ def _add_operating_states(
     surplus = spare_pv_kw
 
     def mode_at(t: int, value: Values) -> str:
+        set_by_hand = state.override(name, "mode", model.horizon.starts[t])
+        if set_by_hand is not None:
+            return str(set_by_hand.value)
         return _mode_of(inverter, t, value, battery, surplus[t], value(model.export_kw(t)), value(model.import_kw(t)))
 
     model.add_modes(name, mode_at)

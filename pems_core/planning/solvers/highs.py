@@ -53,7 +53,18 @@ class Highs:
         highs.setOptionValue("time_limit", highs.getRunTime() + max(0.01, time_limit_s))
         highs.setOptionValue("solver", "ipm" if not warm and not form.whole.any() else "choose")
         highs.run()
+        if _FOUND.get(highs.getModelStatus()) is Status.INFEASIBLE and not form.whole.any():
+            self._run_again()
         return self._answer(form, perf_counter() - began)
+
+    def _run_again(self) -> None:
+        """Presolve and interior point call a few sound problems infeasible; the simplex on all of it decides."""
+        highs = self._highs
+        highs.clearSolver()
+        highs.setOptionValue("solver", "simplex")
+        highs.setOptionValue("presolve", "off")
+        highs.run()
+        highs.setOptionValue("presolve", "choose")
 
     def close(self) -> None:
         self._highs.clear()
