@@ -116,10 +116,16 @@ def _strategy(strategies: dict[str, Strategy], wanted: dict[str, float]) -> Stra
     return WeightedStrategies("+".join(sorted(wanted)), parts)
 
 
+CBC_TIME_LIMIT_S = 30.0
+"""CBC takes several times as long as HiGHS, for which the default limit is meant."""
+
+
 def plan_options(solver: SolverSection) -> PlanOptions:
+    stated = "time_limit_s" in solver.model_fields_set
+    time_limit_s = CBC_TIME_LIMIT_S if solver.name == "cbc" and not stated else solver.time_limit_s
     return PlanOptions(
         solver=solver.name,
-        limits=SolveLimits(solver.time_limit_s, solver.gap),
+        limits=SolveLimits(time_limit_s, solver.gap),
         path=solver.path,
         length=timedelta(hours=solver.horizon_hours),
         near=timedelta(hours=solver.near_hours),

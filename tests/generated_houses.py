@@ -111,8 +111,8 @@ def inverters(draw: st.DrawFn) -> tuple[Device, object]:
     ac_limit_kw = draw(st.sampled_from((1.0, 5.0, 10.0)))
     spec = HybridInverterSpec(
         ac_limit_kw=ac_limit_kw,
-        inverting_efficiency=draw(st.sampled_from((0.9, 0.97, 1.0))),
-        rectifying_efficiency=draw(st.sampled_from((0.9, 0.97, 1.0))),
+        inverting_efficiency=draw(st.sampled_from((0.9, 0.97, 0.99))),
+        rectifying_efficiency=draw(st.sampled_from((0.9, 0.97, 0.99))),
         grid_charge_limit_kw=draw(st.sampled_from((0.0, 3.0, ac_limit_kw))),
         battery=battery,
         pv_share=draw(st.sampled_from((1.0, 0.5, 0.0))),

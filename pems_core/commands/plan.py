@@ -153,9 +153,10 @@ def show(console: Console, done: Planned, everything: bool) -> None:
     for fault in [*done.state.faults.values(), *([plan.detail] if plan.detail else [])]:
         console.print(fault, markup=False, highlight=False)
     if plan.bound is not None:
-        executed = "" if plan.executed_cost is None else f", as the devices would do it {plan.executed_cost:.2f}"
+        executed = "" if plan.executed_cost is None else f", {plan.executed_cost:.2f} as the devices would do it"
         console.print(
-            f"cost {plan.cost:.2f}, proven bound {plan.bound:.2f}, gap {plan.gap:.2f}{executed} [{site.currency}]",
+            f"spent within the horizon {plan.spent:.2f}{executed}; less what is stored at its end {plan.cost:.2f}, "
+            f"proven bound {plan.bound:.2f}, gap {plan.gap:.2f} [{site.currency}]",
             markup=False,
             highlight=False,
         )

@@ -47,6 +47,8 @@ class Plan:
     """States at the end of each step, such as `inverter.soc` or `heating.kitchen_c`."""
     costs: Mapping[str, float]
     """Cost terms [currency] over the horizon."""
+    stored: tuple[str, ...] = field(default=(), kw_only=True)
+    """Cost terms that are not spent within the horizon: less the value of what is stored at its end."""
     rung: Rung
     made_at: datetime
     valid_until: datetime
@@ -77,6 +79,11 @@ class Plan:
     @property
     def cost(self) -> float:
         return sum(self.costs.values())
+
+    @property
+    def spent(self) -> float:
+        """What is spent within the horizon [currency], to be held against `executed_cost`."""
+        return sum(cost for name, cost in self.costs.items() if name not in self.stored)
 
     @property
     def gap(self) -> float | None:

@@ -225,6 +225,7 @@ def _read_plan(compiled: Compiled, solved: Solved, state: SiteState, forecasts: 
         modes={name: tuple(mode_at(t, value) for t in steps) for name, mode_at in model.modes.items()},
         levels={name: tuple(round(value(level(t)), 6) for t in steps) for name, level in model.levels.items()},
         costs={name: model.weight(cost.kind) * value(cost.expression) for name, cost in model.costs.items()},
+        stored=tuple(name for name, cost in model.costs.items() if cost.kind == "terminal"),
         rung=Rung.SOLVER if solved.complete else Rung.INCUMBENT,
         made_at=state.now,
         valid_until=near_end,

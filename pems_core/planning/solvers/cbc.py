@@ -38,7 +38,7 @@ class Cbc:
             run = [self._program, str(problem), "-seconds", f"{max(0.1, time_limit_s):.2f}"]
             # Names give way to numbers, and primal values are printed for all columns, zeros too.
             run += ["-allowableGap", f"{gap:g}", "-ratioGap", "0", "-threads", "0", "-printingOptions", "all"]
-            run += ["-solve" if is_mip else "-dualSimplex", "-solution", str(answer)]
+            run += ["-solve" if is_mip else "-initialSolve", "-solution", str(answer)]
             try:
                 done = subprocess.run(
                     run, capture_output=True, text=True, timeout=time_limit_s + OVERRUN_ALLOWANCE_S, check=False
