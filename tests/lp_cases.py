@@ -116,6 +116,9 @@ CASES: Mapping[str, Callable[[], LpCase]] = {
     "hybrid_inverter_without_sun": lambda: hybrid(pv_kw=0.0),
     "hybrid_inverter_far_steps": lambda: hybrid(binary_steps=0),
     "hybrid_inverter_negative_prices": lambda: hybrid(import_price_per_kwh=-0.1, feed_in_price_per_kwh=-0.2),
+    "hybrid_inverter_paid_to_import": lambda: hybrid(
+        binary_steps=1, pv_kw=10.0, import_price_per_kwh=-0.1, feed_in_price_per_kwh=-0.2
+    ),
     "hybrid_inverter_with_other_pv": lambda: hybrid(replace(INVERTER, pv_share=0.5)),
     "hybrid_inverter_mode_changes": lambda: hybrid(replace(INVERTER, mode_change_cost=0.5)),
     "hybrid_inverter_price_rules": lambda: hybrid(

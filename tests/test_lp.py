@@ -47,7 +47,7 @@ def components(model: DispatchModel) -> set[str]:
 
 def absent(names: set[str]) -> list[str]:
     """Which names stand in no expected text."""
-    words = set(re.findall(r"[a-z]\w+", all_texts()))
+    words = {word.strip("_") for word in re.findall(r"[a-z]\w+", all_texts())}
     known = "\n".join(words)
     return sorted(name for name in names if not re.search(rf"(^|_){name}$", known, re.MULTILINE))
 

@@ -67,6 +67,10 @@ class Plan:
     solve_s: float = 0.0
     detail: str = ""
 
+    def knows(self, device: str) -> bool:
+        """Whether a device is in the plan; one that could not be read is not."""
+        return any(name.partition(".")[0] == device for series in (self.dispatch, self.levels) for name in series)
+
     def decided_steps(self, instants: Sequence[datetime]) -> list[tuple[int, int]]:
         """Positions of the instants for which this plan has whole switches, with its step at each."""
         decided_until = self.horizon.ends[self.binary_steps - 1] if self.binary_steps else self.horizon.start

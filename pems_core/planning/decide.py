@@ -1,6 +1,6 @@
 """From a plan to what each device is told, and when."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pems_core.domain import Control, Decision, Plan, Reason, Value
@@ -24,7 +24,7 @@ def decisions(plan: Plan, devices: Sequence[Device], steps: int | None = None) -
     )
     found: list[Decision] = []
     for device in sorted(devices, key=lambda device: (not device.balances, device.name)):
-        if not _planned(plan, device):
+        if not plan.knows(device.name):
             continue
         catalogue = {control.name: control for control in device.controls()}
         settings = [device.settings(plan, t) for t in range(count)]
@@ -40,16 +40,6 @@ def reason_for(plan: Plan, device: str, control: str, decision: Decision) -> Rea
             if reason.holds(decision.valid_from):
                 return reason
     return NO_REASON
-
-
-def _planned(plan: Plan, device: Device) -> bool:
-    """A device that could not be read is not in the plan."""
-    return any(name.partition(".")[0] == device.name for name in _names(plan.dispatch, plan.levels))
-
-
-def _names(*series: Mapping[str, object]) -> Iterator[str]:
-    for one in series:
-        yield from one
 
 
 def _of_control(plan: Plan, device: Device, control: Control, values: Sequence[Value | None]) -> Iterator[Decision]:

@@ -262,4 +262,4 @@ def _settings_of_plan_at(plan: Plan, devices: Sequence[Device], at: datetime) ->
     if at >= plan.valid_until:
         return {}
     t = plan.horizon.step_at(at)
-    return {device.name: device.settings(plan, t) for device in devices}
+    return {device.name: device.settings(plan, t) for device in devices if plan.knows(device.name)}

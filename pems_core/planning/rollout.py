@@ -27,6 +27,13 @@ SettingsOf = Callable[[Device, int, SiteState], Mapping[str, Value]]
 """Settings of a device in one step, at whose start the house is in a state."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNFORECAST = {
+    "import_price_per_kwh": 0.0,
+    "feed_in_price_per_kwh": 0.0,
+    "base_load_kw": 0.0,
+    "outdoor_temperature_c": 5.0,
+}
+"""Where nobody forecasts these: rules and a release must be planned all the same."""
 FLOWS_OUT_OF_HOUSE = ("from_house_kw",)
 
 
@@ -67,7 +74,7 @@ def roll_out(
     ordered = sorted(present, key=lambda d: (d.balances, isinstance(d.equipment, HybridInverterSpec), d.name))
     now = state
     for t in range(horizon.steps if steps is None else min(steps, horizon.steps)):
-        inputs = {name: column[t] for name, column in zip(names, columns, strict=True)}
+        inputs = {**UNFORECAST, **{name: column[t] for name, column in zip(names, columns, strict=True)}}
         now = replace(now, now=horizon.starts[t])
         net_kw = inputs["base_load_kw"]
         _append(out.dispatch, "base_load_kw", net_kw)
