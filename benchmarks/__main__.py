@@ -100,7 +100,7 @@ def origin() -> dict[str, str]:
     """What a reader needs to get the figures again."""
     scenario, _ = scenario_for(reference_house(), "winter", 1)
     return {
-        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        "command": command(sys.argv[1:]),
         "machine": machine(),
         "versions": ", ".join(
             [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
@@ -108,6 +108,20 @@ def origin() -> dict[str, str]:
         "series": scenario.provenance,
         "code": source_digest(),
     }
+
+
+def command(words: Sequence[str]) -> str:
+    """What to type for the same figures; where they were put does not matter to anyone else.
+
+    >>> command(["growth", "--folder", "somewhere", "--full"])
+    'python -m benchmarks growth --full'
+    """
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if before != "--folder" and not word.startswith("--folder")
+    ]
+    return shlex.join(["python", "-m", "benchmarks", *kept])
 
 
 def machine() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from math import isnan
-from statistics import median
+from statistics import fmean, median
 from time import perf_counter
 
 import pyomo.environ as pyo
@@ -97,17 +97,20 @@ def split_rows(numbers: Sequence[PlanNumbers]) -> Iterator[Row]:
 
 
 def gap_rows(week: str, numbers: Sequence[PlanNumbers]) -> Iterator[Row]:
-    """Gap to the proven bound over the bill of thermostats with no battery control, same state and horizon."""
+    """Gaps to the proven bound over the mean two-day bill of thermostats with no battery control.
+
+    A single plan's own baseline bill is stated only: on sunny days at negative prices it comes near zero.
+    """
     proven = [n for n in numbers if n.bound is not None]
-    bar = Bar("<=", GAP_BARS[week])
-    shares = [share for n in proven if (share := percent(n.gap, n.baseline_bill)) is not None]
-    pooled = gap_percent([n.gap for n in proven], [n.baseline_bill for n in proven])
+    bar, gaps = Bar("<=", GAP_BARS[week]), [n.gap for n in proven]
+    bill = fmean(n.baseline_bill for n in proven)
+    own = [share for n in proven if (share := percent(n.gap, n.baseline_bill)) is not None]
     yield Row(f"{week}: plans with a proven bound", percent(len(proven), len(numbers)), "%")
-    yield Row(f"{week}: gap to the bound, all plans pooled, of the baseline bill", pooled, "%", bar)
-    yield Row(f"{week}: gap to the bound, p50", percentile(shares, 0.5), "%")
-    yield Row(f"{week}: gap to the bound, p95", percentile(shares, 0.95), "%", bar)
-    yield Row(f"{week}: gap to the bound, largest", max(shares), "%")
-    yield Row(f"{week}: baseline bill over two days, median", median(n.baseline_bill for n in proven), "CZK")
+    yield Row(f"{week}: baseline bill over two days, mean", bill, "CZK")
+    yield Row(f"{week}: gap to the bound, mean, of the baseline bill", percent(fmean(gaps), bill), "%", bar)
+    yield Row(f"{week}: gap to the bound, p95, of the baseline bill", percent(percentile(gaps, 0.95), bill), "%", bar)
+    yield Row(f"{week}: gap to the bound, largest, of the baseline bill", percent(max(gaps), bill), "%")
+    yield Row(f"{week}: gap of its own baseline bill, p95 over plans", percentile(own, 0.95), "%")
 
 
 def plan_time_cbc(setting: Setting) -> Iterator[Row]:
@@ -230,8 +233,9 @@ PLANS = (
         "plan_time",
         "One plan, HiGHS",
         "The reference house, from building the model to the verified plan, with the solver in its own process as "
-        "delivered. Full: every plan of closed loops over two weeks; short: cycles sampled from them. Gaps are taken "
-        "over the bill that thermostats without battery control would have over the same two days.",
+        "delivered. Full: every plan of closed loops over two weeks; short: cycles sampled from them. The baseline "
+        "bill of a plan is what thermostats without battery control would pay from the same state over its two days; "
+        "gaps are shares of its mean over the week's plans.",
         plan_time,
         plan_time_runs,
     ),

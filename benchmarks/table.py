@@ -1,6 +1,6 @@
 """docs/benchmarks.md and its picture, from the files that runs have written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 import matplotlib as mpl
@@ -38,10 +38,12 @@ def between_markers(text: str, content: str) -> str:
 def markdown(benchmarks: Sequence[Benchmark], found: Sequence[Results], date: str) -> str:
     """One section a benchmark, in the order of the benchmarks; those that were not run are named."""
     by_name = {results.benchmark: results for results in found}
-    sections = [_section(b, by_name[b.name]) for b in benchmarks if b.name in by_name]
+    common = set.intersection(*(set(results.about.items()) for results in found)) if found else set()
+    sections = [_section(b, by_name[b.name], common) for b in benchmarks if b.name in by_name]
     missing = [b.name for b in benchmarks if b.name not in by_name]
     head = f"Written {date}.{_summary(found)}" + (f" Not run: {', '.join(missing)}." if missing else "")
-    return "\n\n".join([head, *sections])
+    facts = ["\n".join(_facts(sorted(common)))] if common else []
+    return "\n\n".join([head, *facts, *sections])
 
 
 def _summary(found: Sequence[Results]) -> str:
@@ -49,14 +51,14 @@ def _summary(found: Sequence[Results]) -> str:
     return f" {sum(verdicts)} of {len(verdicts)} bars are reached." if verdicts else ""
 
 
-def _section(benchmark: Benchmark, results: Results) -> str:
+def _section(benchmark: Benchmark, results: Results, common: Set[tuple[str, str]]) -> str:
+    own = [fact for fact in results.about.items() if fact not in common]
     lines = [
         f"## {benchmark.title}",
         "",
         benchmark.about,
         "",
-        *_about(results),
-        "",
+        *([*_facts(own), ""] if own else []),
         "| What | Value | Bar | Reached |",
         "|---|---:|---|---|",
         *(f"| {row.name} | {shown(row)} | {row.bar or ''} | {_verdict(row)} |" for row in results.rows),
@@ -66,8 +68,8 @@ def _section(benchmark: Benchmark, results: Results) -> str:
     return "\n".join(lines)
 
 
-def _about(results: Results) -> Iterator[str]:
-    for name, text in results.about.items():
+def _facts(about: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, text in about:
         yield f"- {name}: `{text}`" if name == "command" else f"- {name}: {text}"
 
 

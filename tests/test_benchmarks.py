@@ -164,6 +164,15 @@ def test_the_document_names_missed_bars_and_what_was_not_run() -> None:
     assert "Not run: savings" in text
 
 
+def test_what_all_results_share_is_told_once() -> None:
+    asked = [Benchmark(name, name.title(), "How.", lambda _: iter(())) for name in ("speed", "savings")]
+    abouts = ({"machine": "2 x Processor", "code": "a"}, {"machine": "2 x Processor", "code": "b"})
+    found = [Results(b.name, about, ()) for b, about in zip(asked, abouts, strict=True)]
+    text = markdown(asked, found, "2025-12-01")
+    assert text.count("- machine: 2 x Processor") == 1
+    assert text.index("- machine") < text.index("## Speed") < text.index("- code: a") < text.index("- code: b")
+
+
 def test_values_show_the_digits_that_say_something() -> None:
     values = [Row("", 1234.56, "CZK"), Row("", 12.34, "%"), Row("", 0.123, "s"), Row("", 3), Row("", None)]
     assert [shown(row) for row in values] == ["1235 CZK", "12.3 %", "0.12 s", "3", "not defined"]
