@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pems_core.domain import (
+    BatterySpec,
     BatteryState,
     FlexibleLoadSpec,
+    FlexibleLoadState,
     Forecasts,
     GridSpec,
     HeatingSpec,
@@ -26,6 +28,9 @@ BALANCE_TOLERANCE_KW = 0.01
 LIMIT_TOLERANCE_KW = 0.01
 SOC_TOLERANCE = 0.005
 TEMPERATURE_TOLERANCE_K = 0.2
+ENERGY_TOLERANCE = 1e-4
+"""In a step, as a share of the capacity."""
+DC_FLOWS = ("pv", "to_house", "from_house", "charge", "discharge")
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ def _grid_limits(plan: Plan, grid: GridSpec, devices: Sequence[Device], state: S
         if exported > grid.export_limit_kw + LIMIT_TOLERANCE_KW:
             yield f"export is {exported:.2f} kW at {_at(plan, t)}; {grid.export_limit_kw:g} kW is allowed"
         imported = plan.dispatch["grid.import_kw"][t]
+        if min(imported, exported) > LIMIT_TOLERANCE_KW:
+            yield f"import is {imported:.2f} kW and export {exported:.2f} kW at once at {_at(plan, t)}"
         charging = sum(plan.dispatch.get(f"{d.name}.from_house_kw", (0.0,) * (t + 1))[t] for d in devices)
         if imported > grid.import_limit_kw + LIMIT_TOLERANCE_KW and (
             charging > LIMIT_TOLERANCE_KW or imported > unavoidable_kw[t] + LIMIT_TOLERANCE_KW
@@ -149,8 +156,12 @@ def _device(plan: Plan, device: Device, state: SiteState, forecasts: Forecasts) 
     equipment = device.equipment
     if isinstance(equipment, HybridInverterSpec):
         yield from _inverter(plan, device.name, equipment, state, forecasts)
+        if equipment.battery is not None:
+            yield from _energy(plan, device.name, equipment, equipment.battery, state)
     elif isinstance(equipment, HeatingSpec):
         yield from _relays(plan, device.name, equipment, state)
+    elif isinstance(equipment, FlexibleLoadSpec):
+        yield from _load(plan, device.name, equipment, state)
 
 
 def _inverter(plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState, forecasts: Forecasts) -> Iterator[str]:
@@ -178,6 +189,43 @@ def _inverter(plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState,
             charge, discharge = (plan.dispatch[f"{name}.{flow}_kw"][t] for flow in ("charge", "discharge"))
             if min(charge, discharge) > LIMIT_TOLERANCE_KW and t < plan.binary_steps:
                 yield f"{name} charges {charge:.2f} kW and discharges {discharge:.2f} kW at once at {_at(plan, t)}"
+
+
+def _energy(plan: Plan, name: str, spec: HybridInverterSpec, battery: BatterySpec, state: SiteState) -> Iterator[str]:
+    """No energy comes from nowhere: neither on the DC bus nor in the cells."""
+    before = of_kind(state.of(name, InverterState).battery, BatteryState).soc
+    usable = battery.soc_max - battery.soc_min
+    for t, h in enumerate(plan.horizon.step_h):
+        pv, to_house, from_house, charge, discharge = (plan.dispatch[f"{name}.{flow}_kw"][t] for flow in DC_FLOWS)
+        given = pv / spec.inverting_efficiency + discharge + from_house * spec.rectifying_efficiency
+        taken = charge + to_house / spec.inverting_efficiency
+        if abs(given - taken) > BALANCE_TOLERANCE_KW:
+            yield f"power at the DC bus of {name} is off by {given - taken:+.3f} kW at {_at(plan, t)}"
+        gained_kw = charge * battery.charge_efficiency - discharge / battery.discharge_efficiency
+        without_standby = before + gained_kw * h / battery.capacity_kwh
+        # Standby is modelled in proportion to the charge, so a fuller battery loses more.
+        fuller = max(1.0, (before - battery.soc_min) / usable)
+        most_standby = 2 * battery.standby_kw * h * fuller / battery.capacity_kwh
+        soc = plan.levels[f"{name}.soc"][t]
+        if not without_standby - most_standby - ENERGY_TOLERANCE <= soc <= without_standby + ENERGY_TOLERANCE:
+            yield f"{name}.soc is {soc:.4f} at {_at(plan, t)}; its flows give {without_standby:.4f}"
+        before = soc
+
+
+def _load(plan: Plan, name: str, spec: FlexibleLoadSpec, state: SiteState) -> Iterator[str]:
+    now = state.of(name, FlexibleLoadState)
+    starts, ends = plan.horizon.starts, plan.horizon.ends
+    served_kwh = 0.0
+    for t, kw in enumerate(plan.dispatch[f"{name}.power_kw"]):
+        served_kwh += kw * plan.horizon.step_h[t]
+        if kw > spec.power_max_kw + LIMIT_TOLERANCE_KW:
+            yield f"{name}.power_kw is {kw:.2f} kW at {_at(plan, t)}; {spec.power_max_kw:g} kW is allowed"
+        early = now.available_from is not None and starts[t] < now.available_from
+        late = now.ready_by is not None and ends[t] > now.ready_by
+        if kw > LIMIT_TOLERANCE_KW and (early or late):
+            yield f"{name}.power_kw is {kw:.2f} kW at {_at(plan, t)}, outside the time in which it can be served"
+    if served_kwh > now.energy_needed_kwh + LIMIT_TOLERANCE_KW:
+        yield f"{name} is given {served_kwh:.2f} kWh; it needs {now.energy_needed_kwh:.2f} kWh"
 
 
 def _relays(plan: Plan, name: str, spec: HeatingSpec, state: SiteState) -> Iterator[str]:
