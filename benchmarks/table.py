@@ -1,6 +1,6 @@
 """docs/benchmarks.md and its picture, from the files that runs have written."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -51,7 +51,7 @@ def _summary(found: Sequence[Results]) -> str:
     return f" {sum(verdicts)} of {len(verdicts)} bars are reached." if verdicts else ""
 
 
-def _section(benchmark: Benchmark, results: Results, common: Set[tuple[str, str]]) -> str:
+def _section(benchmark: Benchmark, results: Results, common: Collection[tuple[str, str]]) -> str:
     own = [fact for fact in results.about.items() if fact not in common]
     lines = [
         f"## {benchmark.title}",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.__main__ import command
 from benchmarks.arithmetic import (
     cheap_charging_percent,
     cheapest_quarters,
@@ -171,6 +172,11 @@ def test_what_all_results_share_is_told_once() -> None:
     text = markdown(asked, found, "2025-12-01")
     assert text.count("- machine: 2 x Processor") == 1
     assert text.index("- machine") < text.index("## Speed") < text.index("- code: a") < text.index("- code: b")
+
+
+def test_the_command_leaves_out_where_results_were_put() -> None:
+    told = command(["growth", "--folder", "somewhere", "--full", "--folder=elsewhere"])
+    assert told == "python -m benchmarks growth --full"
 
 
 def test_values_show_the_digits_that_say_something() -> None:
