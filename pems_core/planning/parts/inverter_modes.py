@@ -76,7 +76,7 @@ def execute_hybrid_inverter(
             taken_kw = max(0.0, min(spec.ac_limit_kw, step.load_kw + export_kw) - min(available_kw, spec.ac_limit_kw))
             discharge_kw = min(rate_kw, battery.most_discharge_kw(stop_soc), taken_kw / eta)
     pv_to_ac_kw = max(0.0, available_kw - charge_kw * eta) if from_house_kw == 0.0 else 0.0
-    room_on_ac_kw = max(0.0, min(spec.ac_limit_kw, max(0.0, step.load_kw) + export_kw) - discharge_kw * eta)
+    room_on_ac_kw = max(0.0, min(spec.ac_limit_kw, step.load_kw + export_kw) - discharge_kw * eta)
     used_on_ac_kw = min(pv_to_ac_kw, room_on_ac_kw)
     curtailed_kw = pv_to_ac_kw - used_on_ac_kw
     flows = {
