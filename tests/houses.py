@@ -1,7 +1,7 @@
 """Small houses with round numbers, and what stands in them, for tests of plans."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 
 from pems_flexible_load.load import FlexibleLoad
@@ -88,6 +88,12 @@ def heating(*rooms: RoomSpec, shallow_price: float = 1.0, steep_price: float = 1
 
 def car(spec: FlexibleLoadSpec = CAR) -> Device:
     return FlexibleLoad("car", spec)
+
+
+def with_battery(**changes: object) -> HybridInverterSpec:
+    """The inverter with another battery."""
+    battery: BatterySpec = replace(BATTERY, **changes)  # type: ignore[arg-type]
+    return replace(INVERTER, battery=battery)
 
 
 def battery_at(soc: float, temperature_c: float | None = None, mode: str = "load_first") -> InverterState:

@@ -10,13 +10,12 @@ from pathlib import Path
 from pems_strategies import ComfortFirst, LowCarbon, LowestBill, PeakShaving, SelfConsumption, balanced
 
 from pems_core.devices import PvPlant
-from pems_core.domain import BatterySpec, HybridInverterSpec, PvSpec, RoomState
+from pems_core.domain import HybridInverterSpec, PvSpec, RoomState
 from pems_core.planning.model import DispatchModel
 from pems_core.planning.planner import build_model
 from pems_core.protocols import Strategy
 
 from .houses import (
-    BATTERY,
     CAR,
     HOUR,
     INVERTER,
@@ -32,6 +31,7 @@ from .houses import (
     override,
     rooms_at,
     small_house,
+    with_battery,
 )
 
 FOLDER = Path(__file__).parent / "lp"
@@ -57,11 +57,6 @@ def hybrid(
     spec: HybridInverterSpec = INVERTER, soc: float = 0.5, binary_steps: int = 2, **series: float | list[float]
 ) -> LpCase:
     return LpCase(small_house({inverter(spec): battery_at(soc)}, {"pv_kw": 3.0, **series}), binary_steps)
-
-
-def with_battery(**changes: object) -> HybridInverterSpec:
-    battery: BatterySpec = replace(BATTERY, **changes)  # type: ignore[arg-type]
-    return replace(INVERTER, battery=battery)
 
 
 def aim(strategy: Strategy, peak_so_far_kw: float = 0.0) -> LpCase:

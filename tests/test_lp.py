@@ -15,8 +15,8 @@ from pems_core.planning.model import DispatchModel
 from pems_core.planning.planner import build_model
 
 from .generated_houses import generated_houses
-from .houses import BATTERY, INVERTER, SmallHouse
-from .lp_cases import CASES, FOLDER, expected, hybrid, lp_text, with_battery
+from .houses import BATTERY, INVERTER, SmallHouse, with_battery
+from .lp_cases import CASES, FOLDER, expected, hybrid, lp_text
 
 ROOT = Path(__file__).parents[1]
 PARTS = (*(ROOT / "pems_core/planning").rglob("*.py"), *(ROOT / "plugins").rglob("*.py"))
