@@ -144,7 +144,7 @@ def _kept_on_kw(plan: Plan, name: str, room: RoomSpec, state: SiteState) -> tupl
 
 def _wanted_on(plan: Plan, name: str, room: RoomSpec, state: SiteState, at: datetime) -> bool:
     """Whether a person wants a relay to be on, now or before it could come on again if it were switched off."""
-    return any(
+    return bool(state.overrides) and any(
         override is not None and bool(override.value)
         for later in plan.horizon.starts
         if later == at or at < later < at + room.min_off

@@ -1,5 +1,6 @@
 """Brings the relays' planned shares to on and off, together, so that their sum follows the planned power."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,8 +48,7 @@ class _Relay:
     def _minimum_steps(self, t: int, on: bool, horizon: Horizon) -> list[int]:
         """Later steps in which it must stay in a position that it takes in step `t`."""
         until = horizon.starts[t] + self._minimum(on)
-        last = min(len(self.schedule.duty), horizon.steps_before(until))
-        return list(range(t + 1, last))
+        return list(range(t + 1, min(len(self.schedule.duty), bisect_left(horizon.starts, until))))
 
     def _fixed_at(self, s: int) -> bool | None:
         return self.schedule.duty[s] > 0.5 if self.schedule.fixed[s] else None
