@@ -67,6 +67,7 @@ def week_rows(setting: Setting, week: str) -> Iterator[Row]:
 def course_rows(prefix: str, run: RunRecord) -> Iterator[Row]:
     """Comfort, peak and plans of one run."""
     yield Row(f"{prefix}: outside the comfort band", 100 * run.comfort_share, "%", COMFORT)
+    yield Row(f"{prefix}: of it below the band", 100 * run.cold_share, "%")
     yield Row(f"{prefix}: peak import", peak_kw(run), "kW")
     unsolved = sum(plan.rung not in ("solver", "incumbent") for plan in run.plans)
     yield Row(f"{prefix}: plans, of them not from the solver", f"{len(run.plans)}, {unsolved}")

@@ -87,6 +87,7 @@ class RunRecord:
     wear: float
     stored_value: float
     comfort_share: float
+    cold_share: float
     wall_s: float
     cpu_s: float
     plans: Sequence[PlanNumbers]
@@ -195,6 +196,7 @@ def make_run(spec: RunSpec, source: str) -> RunRecord:
         wear=result.wear,
         stored_value=result.stored_value,
         comfort_share=result.comfort_share,
+        cold_share=result.cold_share,
         wall_s=result.wall_s,
         cpu_s=result.cpu_s + sum(numbers.cpu_s - numbers.own_cpu_s for numbers in plans),
         plans=plans,
@@ -235,6 +237,7 @@ def _bound(
         wear=bound.wear,
         stored_value=bound.stored_value,
         comfort_share=0.0,
+        cold_share=0.0,
         wall_s=wall_s,
         cpu_s=cpu_s,
         plans=(),

@@ -55,6 +55,8 @@ class RunResult:
     plan_p50_s: float
     plan_p95_s: float
     plan_max_s: float
+    cold_share: float = 0.0
+    """Of `comfort_share` what was below the band: too warm can be the sun's doing, too cold cannot."""
     planned: pd.DataFrame | None = None
     """What the plan in force said of each interval when it began; columns named as in `flows`."""
 

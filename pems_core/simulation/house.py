@@ -64,6 +64,8 @@ class StoredEnergy:
     """In the cells, above the floor; negative below it."""
     heat_kwh: float
     """In air and slabs of all rooms, relative to 0 °C."""
+    useful_heat_kwh: float
+    """Of this what is not above the comfort bands: heat that nobody wants is worth nothing."""
 
 
 class _Bus(NamedTuple):
@@ -196,7 +198,12 @@ class SimulatedHouse:
     def stored_energy(self) -> StoredEnergy:
         """What is stored now, in the rooms as they really are."""
         battery = self._inverter.battery if self._inverter else None
-        return StoredEnergy(battery.above_floor_kwh if battery else 0.0, self._heating.thermal.heat_kwh)
+        outdoor_c = self._inputs.at(self._inputs.row(self._elapsed) if self.now < self._inputs.end else self._row)[4]
+        return StoredEnergy(
+            battery.above_floor_kwh if battery else 0.0,
+            self._heating.thermal.heat_kwh,
+            self._heating.useful_heat_kwh(self.now, outdoor_c),
+        )
 
     def comfort(self) -> Mapping[str, RoomComfort]:
         """By room, from the start until now."""

@@ -178,6 +178,7 @@ def _result(
         stored_value=stored_value,
         wear=wear_of(house, flows),
         comfort_share=outside / occupied if occupied else 0.0,
+        cold_share=sum(room.cold_minutes for room in comfort.values()) / occupied if occupied else 0.0,
         comfort_kh=sum(room.outside_kh for room in comfort.values()),
         cpu_s=cpu_s,
         wall_s=wall_s,

@@ -36,5 +36,5 @@ class Valuation:
     def change(self, before: StoredEnergy, after: StoredEnergy) -> float:
         """Worth of what was stored meanwhile [currency]; negative if the house was emptied."""
         return self.battery_per_kwh * (after.battery_kwh - before.battery_kwh) + self.heat_per_kwh * (
-            after.heat_kwh - before.heat_kwh
+            after.useful_heat_kwh - before.useful_heat_kwh
         )

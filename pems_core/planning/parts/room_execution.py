@@ -65,7 +65,7 @@ def _duty(room: RoomSpec, settings: Mapping[str, Value], state: RoomState, step:
 
 AIR_GAIN = 0.5
 SLAB_GAIN = 0.3
-DISTURBANCE_GAIN_PER_H = 0.25
+DISTURBANCE_GAIN_PER_H = 0.12
 """Observer gains: shares of what the model got wrong that are believed at once, and that become a lasting heat flow."""
 
 

@@ -26,6 +26,8 @@ class RoomComfort:
     outside_minutes: int
     """More than `OUTSIDE_BAND_K` outside the band."""
     occupied_minutes: int
+    cold_minutes: int
+    """Of these, those below the band: sun can overheat a room that nobody heats, cold is always a choice."""
     outside_kh: float
     """Temperature outside the band, from its edge on, over time [K·h]."""
 
@@ -56,6 +58,7 @@ class HeatingTwin:
         self._heater_kw: Array = np.zeros(len(rooms))
         self._occupied_minutes = np.zeros(len(rooms), dtype=np.int64)
         self._outside_minutes = np.zeros(len(rooms), dtype=np.int64)
+        self._cold_minutes = np.zeros(len(rooms), dtype=np.int64)
         self._outside_kh: Array = np.zeros(len(rooms))
         self._trace: Array = np.zeros((BLOCK, len(rooms)))
         self._minute = self._counted = 0
@@ -63,6 +66,13 @@ class HeatingTwin:
         self._begin_block(start)
         rest_kw = self._outside * outdoor_c + self._solar_m2 * ghi_w_m2 / 1000 + self._internal_kw
         self.thermal = ThermalTwin(spec, self._scheduled_c[0].copy(), rest_kw)
+
+    def useful_heat_kwh(self, now: datetime, outdoor_c: float) -> float:
+        """Heat in air and slabs, relative to 0 °C, up to what holds the top of the comfort band in this weather."""
+        top_c = np.array([room.comfort.at(now).high_c for room in self._spec.rooms], dtype=np.float64)
+        slab_to_air = np.array([room.slab_to_air_kw_per_k for room in self._spec.rooms], dtype=np.float64)
+        slab_top_c = top_c + self._outside * np.maximum(0.0, top_c - outdoor_c) / slab_to_air
+        return self.thermal.heat_up_to_kwh(top_c, slab_top_c)
 
     @property
     def relay_on(self) -> Flags:
@@ -112,8 +122,9 @@ class HeatingTwin:
     def comfort(self) -> dict[str, RoomComfort]:
         """By room, from the start until now."""
         self._count_comfort()
-        columns = zip(self.names, self._outside_minutes, self._occupied_minutes, self._outside_kh, strict=True)
-        return {name: RoomComfort(int(bad), int(all_), float(kh)) for name, bad, all_, kh in columns}
+        counts = (self._outside_minutes, self._occupied_minutes, self._cold_minutes)
+        columns = zip(self.names, *counts, self._outside_kh, strict=True)
+        return {name: RoomComfort(int(bad), int(all_), int(cold), float(kh)) for name, bad, all_, cold, kh in columns}
 
     def _thermostat(self) -> Flags:
         setpoint_c = np.where(self._setpoint_commanded, self._setpoint_c, self._scheduled_c[self._minute])
@@ -139,6 +150,7 @@ class HeatingTwin:
         outside_k = np.maximum(0.0, np.maximum(self._low_c[seen] - air_c, air_c - self._high_c[seen]))
         self._occupied_minutes += occupied.sum(axis=0)
         self._outside_minutes += (occupied & (outside_k > OUTSIDE_BAND_K)).sum(axis=0)
+        self._cold_minutes += (occupied & (self._low_c[seen] - air_c > OUTSIDE_BAND_K)).sum(axis=0)
         self._outside_kh += (outside_k * occupied).sum(axis=0) * MINUTE_H
         self._counted = self._minute
 

@@ -72,6 +72,10 @@ class ThermalTwin:
         """Heat in air and slabs, relative to 0 °C."""
         return float(self.capacity_kwh_per_k @ self._buffer[: 2 * self._count])
 
+    def heat_up_to_kwh(self, air_c: Array, slab_c: Array) -> float:
+        """Heat in air and slabs, relative to 0 °C, that is not above these temperatures, shape (N,) each."""
+        return float(self.capacity_kwh_per_k @ np.minimum(self._buffer[: 2 * self._count], np.append(air_c, slab_c)))
+
     def gain(self, kw: Array) -> None:
         """Heat into the air that holds from now on, shape (N,), including `outside_kw_per_k * outdoor`."""
         self._buffer[2 * self._count : 3 * self._count] = kw
