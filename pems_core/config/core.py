@@ -165,6 +165,9 @@ class SolverSection(Section):
     name: Literal["highs", "cbc"] = Field("highs", description="solver: highs or cbc")
     time_limit_s: Number = Field(10.0, gt=0, description="longest search for one plan [s]")
     gap: Number = Field(0.01, ge=0, description="stop when no plan can be cheaper by more than this [currency]")
+    keep_running_plan: Number = Field(
+        0.0, ge=0, description="a new plan has to be cheaper than the running one by more than this [currency]"
+    )
     path: Literal["reduced", "full", "both"] = Field("reduced", description="reduced, full or both")
     horizon_hours: Number = Field(48.0, gt=0, le=168, description="how far a plan looks ahead [h]")
     near_hours: Number = Field(12.0, gt=0, description="how long the short steps last [h]")
