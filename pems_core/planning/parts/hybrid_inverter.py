@@ -6,15 +6,13 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from pems_core.domain import BatteryState, Forecasts, HybridInverterSpec, InverterState, Plan, SiteState, of_kind
+from pems_core.domain import BatteryState, Forecasts, HybridInverterSpec, InverterState, SiteState, of_kind
 from pems_core.domain.equipment import BatterySpec, Curve, on_curve
-from pems_core.planning.model import DispatchModel, Values
+from pems_core.planning.model import DispatchModel
 
+from .operating_states import OperatingStates
 from .terminal import stored_kwh_value
 
-STATES = ("storing", "covering", "battery_first", "grid_first")
-"""Operating states. `load_first` is two of them: storing a surplus or covering a deficit."""
-TOLERANCE_KW = 0.02
 NO_FLOW_KW = 1e-6
 
 
@@ -61,7 +59,7 @@ def add_hybrid_inverter(
             == b.charge_kw[t] + b.to_house_kw[t] / spec.inverting_efficiency
         ),
     )
-    _add_operating_states(model, inverter, name, spec, battery, now, state, forecasts, available_pv_kw)
+    OperatingStates(model, inverter, name, spec, battery, state, forecasts, available_pv_kw).add()
     _add_price_rules(model, inverter, spec, forecasts)
 
 
@@ -225,159 +223,6 @@ def standby_leak_per_h(battery: BatterySpec) -> float:
     return 2 * battery.standby_kw / usable_kwh if usable_kwh else 0.0
 
 
-def _add_operating_states(
-    model: DispatchModel,
-    inverter: Any,
-    name: str,
-    spec: HybridInverterSpec,
-    battery: BatterySpec,
-    now: InverterState,
-    state: SiteState,
-    forecasts: Forecasts,
-    available_pv_kw: list[float],
-) -> None:
-    near = range(model.binary_steps)
-    far = range(model.binary_steps, model.horizon.steps)
-    base_load_kw = forecasts["base_load_kw"]
-    import_price, feed_in_price = forecasts["import_price_per_kwh"], forecasts["feed_in_price_per_kwh"]
-    charge_limit, discharge_limit = inverter.charge_kw[0].ub, inverter.discharge_kw[0].ub
-    from_house_limit = inverter.from_house_kw[0].ub
-    # Other loads only lower what PV can feed in, so this is the tightest bound that data alone give.
-    site_pv_kw = [max(0.0, kw) for kw in forecasts.get("pv_kw", 0.0)]
-    spare_pv_kw = [max(0.0, pv - load) for pv, load in zip(site_pv_kw, base_load_kw, strict=True)]
-    export_limit = model.export_kw(0).ub
-
-    def possible(t: int, operating: str) -> bool:
-        return not (operating == "storing" and available_pv_kw[t] <= 0.0)
-
-    inverter.state = pyo.Var(near, STATES, within=pyo.Binary, bounds=lambda _, t, s: (0, 1 if possible(t, s) else 0))
-    inverter.one_state = pyo.Constraint(near, rule=lambda b, t: sum(b.state[t, s] for s in STATES) == 1)
-    inverter.charges_in = pyo.Constraint(
-        near,
-        rule=lambda b, t: b.charge_kw[t] <= charge_limit * (b.state[t, "storing"] + b.state[t, "battery_first"]),
-    )
-    inverter.discharges_in = pyo.Constraint(
-        near,
-        rule=lambda b, t: b.discharge_kw[t] <= discharge_limit * (b.state[t, "covering"] + b.state[t, "grid_first"]),
-    )
-    # Rectifying and inverting at once would burn energy, which pays at negative prices, and costs nothing while
-    # other PV of the site is curtailed.
-    burning_pays = [
-        t
-        for t in near
-        if min(import_price[t], feed_in_price[t]) < 0 or site_pv_kw[t] > max(available_pv_kw[t], base_load_kw[t])
-    ]
-    inverter.battery_charge_grid = pyo.Var(
-        near, bounds=(0, 1), domain=lambda _, t: pyo.Binary if t in set(burning_pays) else pyo.Reals
-    )
-    inverter.grid_charge_in_battery_first = pyo.Constraint(
-        near, rule=lambda b, t: b.battery_charge_grid[t] <= b.state[t, "battery_first"]
-    )
-    inverter.takes_from_house = pyo.Constraint(
-        near, rule=lambda b, t: b.from_house_kw[t] <= from_house_limit * b.battery_charge_grid[t]
-    )
-    inverter.gives_to_house = pyo.Constraint(
-        burning_pays, rule=lambda b, t: b.to_house_kw[t] <= spec.ac_limit_kw * (1 - b.battery_charge_grid[t])
-    )
-    inverter.exports_in = pyo.Constraint(
-        near,
-        rule=lambda b, t: (
-            model.export_kw(t)
-            <= spare_pv_kw[t] * (b.state[t, "storing"] + b.state[t, "battery_first"])
-            + export_limit * b.state[t, "grid_first"]
-        ),
-    )
-    # Without whole states these two keep a plan from burning energy in circles, which pays at negative prices.
-    inverter.one_direction = pyo.Constraint(
-        far,
-        rule=lambda b, t: (
-            b.charge_kw[t] / max(charge_limit, 1e-6) + b.discharge_kw[t] / max(discharge_limit, 1e-6) <= 1
-        ),
-    )
-    if from_house_limit > 0:
-        inverter.one_conversion = pyo.Constraint(
-            far, rule=lambda b, t: b.from_house_kw[t] / from_house_limit + b.to_house_kw[t] / spec.ac_limit_kw <= 1
-        )
-    if spec.mode_change_cost:
-        _add_mode_changes(model, inverter, name, spec, now, near)
-    _pin_overrides(model, inverter, name, state, near)
-    surplus = spare_pv_kw
-
-    def mode_at(t: int, value: Values) -> str:
-        set_by_hand = state.override(name, "mode", model.horizon.starts[t])
-        if set_by_hand is not None:
-            return str(set_by_hand.value)
-        return _mode_of(inverter, t, value, battery, surplus[t], value(model.export_kw(t)), value(model.import_kw(t)))
-
-    model.add_modes(name, mode_at)
-    model.add_guess(lambda value: _guess_states(model, inverter, near, value))
-    model.add_memory(lambda plan: _remembered_states(model, inverter, name, plan))
-
-
-def _remembered_states(model: DispatchModel, inverter: Any, name: str, plan: Plan) -> list[tuple[Any, float]]:
-    """The operating states of an earlier plan."""
-    if name not in plan.modes or f"{name}.charge_kw" not in plan.dispatch:
-        return []
-    remembered: list[tuple[Any, float]] = []
-    for t, s in plan.decided_steps(model.horizon.starts[: model.binary_steps]):
-        operating = plan.modes[name][s].replace("hold", "battery_first")
-        if operating == "load_first":
-            stores = plan.dispatch[f"{name}.charge_kw"][s] > TOLERANCE_KW
-            idle = plan.dispatch[f"{name}.discharge_kw"][s] <= TOLERANCE_KW
-            exports = plan.dispatch["grid.export_kw"][s] > TOLERANCE_KW
-            operating = "storing" if stores or (idle and exports) else "covering"
-        from_grid = plan.dispatch[f"{name}.from_house_kw"][s] > TOLERANCE_KW
-        if inverter.state[t, operating].ub > 0:
-            remembered += [(inverter.state[t, state], float(state == operating)) for state in STATES]
-            remembered.append((inverter.battery_charge_grid[t], float(from_grid and operating == "battery_first")))
-    return remembered
-
-
-def _guess_states(model: DispatchModel, inverter: Any, near: range, value: Values) -> list[tuple[Any, float]]:
-    """The operating state that each near step's flows look like; an idle battery stays in the state it was in."""
-    guessed: list[tuple[Any, float]] = []
-    before = "covering"
-    for t in near:
-        charge, discharge = value(inverter.charge_kw[t]), value(inverter.discharge_kw[t])
-        exporting = value(model.export_kw(t)) > TOLERANCE_KW
-        from_grid = charge > discharge and value(inverter.from_house_kw[t]) > TOLERANCE_KW
-        likely = ["storing", "battery_first"] if exporting else [before, "covering"]
-        if max(charge, discharge) > TOLERANCE_KW:
-            if charge > discharge:
-                likely = ["battery_first"] if from_grid else ["storing", "battery_first"]
-            else:
-                likely = ["grid_first"] if exporting else ["covering"]
-        elif exporting and before in ("storing", "battery_first"):
-            likely.insert(0, before)
-        allowed = [s for s in (*likely, *STATES) if inverter.state[t, s].ub > 0]
-        before = allowed[0]
-        guessed += [(inverter.state[t, s], float(s == before)) for s in STATES]
-        guessed.append((inverter.battery_charge_grid[t], float(from_grid and before == "battery_first")))
-    return guessed
-
-
-def _add_mode_changes(
-    model: DispatchModel, inverter: Any, name: str, spec: HybridInverterSpec, now: InverterState, near: range
-) -> None:
-    """changed[t] >= mode[t] - mode[t-1] for each mode; load_first is storing or covering."""
-    members = {
-        "load_first": ("storing", "covering"),
-        "battery_first": ("battery_first",),
-        "grid_first": ("grid_first",),
-    }
-    inverter.changed = pyo.Var(near, bounds=(0, 1))
-
-    def in_mode(t: int, mode: str) -> Any:
-        if t < 0:
-            return float(now.mode == mode)
-        return sum(inverter.state[t, s] for s in members[mode])
-
-    inverter.mode_change = pyo.Constraint(
-        near, list(members), rule=lambda b, t, mode: b.changed[t] >= in_mode(t, mode) - in_mode(t - 1, mode)
-    )
-    model.add_cost(f"{name}.mode_changes", spec.mode_change_cost * sum(inverter.changed[t] for t in near), "wear")
-
-
 def _add_price_rules(model: DispatchModel, inverter: Any, spec: HybridInverterSpec, forecasts: Forecasts) -> None:
     """Optional rules of the house: no grid charging at a high price, no feed-in at a low one."""
     if spec.grid_charge_below_price_per_kwh is not None:
@@ -388,55 +233,3 @@ def _add_price_rules(model: DispatchModel, inverter: Any, spec: HybridInverterSp
         for t, price in enumerate(forecasts["feed_in_price_per_kwh"]):
             if price <= spec.export_above_price_per_kwh:
                 model.export_kw(t).setub(0.0)
-
-
-def _pin_overrides(model: DispatchModel, inverter: Any, name: str, state: SiteState, near: range) -> None:
-    """Hold what a person has set; the plan works around it."""
-    for t, start in enumerate(model.horizon.starts):
-        mode = state.override(name, "mode", start)
-        if mode is not None and t in near:
-            allowed = {"load_first": ("storing", "covering")}.get(str(mode.value), (str(mode.value),))
-            for operating in STATES:
-                if operating not in allowed:
-                    inverter.state[t, operating].setub(0)
-        charge_grid = state.override(name, "battery_charge_grid", start)
-        if charge_grid is not None and not charge_grid.value:
-            inverter.from_house_kw[t].setub(0.0)
-        export = state.override(name, "grid_export", start)
-        if export is not None and not export.value:
-            model.export_kw(t).setub(0.0)
-        for control, power_kw in (
-            ("charge_power_kw", inverter.charge_kw[t]),
-            ("discharge_power_kw", inverter.discharge_kw[t]),
-        ):
-            rate = state.override(name, control, start)
-            if rate is not None:
-                power_kw.setub(min(power_kw.ub, float(rate.value)))
-
-
-def _mode_of(
-    inverter: Any, t: int, value: Values, battery: BatterySpec, spare_pv_kw: float, export_kw: float, import_kw: float
-) -> str:
-    """The inverter's mode that brings the planned flows about; load_first wherever it does, as it follows the load.
-
-    load_first stores all surplus and covers any deficit by itself, so a plan that leaves some of either to the
-    grid needs another mode: battery_first or grid_first at a rate, or hold.
-    """
-    charge, discharge = value(inverter.charge_kw[t]), value(inverter.discharge_kw[t])
-    soc = value(inverter.energy_kwh[t]) / battery.capacity_kwh
-    if charge > TOLERANCE_KW:
-        if value(inverter.from_house_kw[t]) > TOLERANCE_KW or import_kw > TOLERANCE_KW:
-            return "battery_first"
-        at_limit = charge >= inverter.charge_kw[t].ub - TOLERANCE_KW or soc >= battery.soc_max - 1e-3
-        leaves_surplus = export_kw > TOLERANCE_KW or value(inverter.pv_kw[t]) < inverter.pv_kw[t].ub - TOLERANCE_KW
-        return "battery_first" if leaves_surplus and not at_limit else "load_first"
-    if discharge > TOLERANCE_KW:
-        if export_kw > TOLERANCE_KW:
-            return "grid_first"
-        at_limit = discharge >= inverter.discharge_kw[t].ub - TOLERANCE_KW or soc <= battery.soc_min + 1e-3
-        return "grid_first" if import_kw > TOLERANCE_KW and not at_limit else "load_first"
-    idle_by_itself = (import_kw > TOLERANCE_KW and soc <= battery.soc_min + 1e-3) or (
-        export_kw > TOLERANCE_KW and soc >= battery.soc_max - 1e-3
-    )
-    balanced = import_kw <= TOLERANCE_KW and export_kw <= TOLERANCE_KW
-    return "load_first" if idle_by_itself or balanced else "hold"
