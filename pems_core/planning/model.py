@@ -67,6 +67,7 @@ class DispatchModel:
         self.memories: list[Memory] = []
         self.import_limit_kw = inf
         self.unavoidable_kw = [0.0] * horizon.steps
+        self.closings: list[Callable[[], None]] = []
         self.closed = False
         self._weights: dict[str, float] = {}
         self._factor = 1.0
@@ -144,12 +145,21 @@ class DispatchModel:
         """Load that nobody may lower, such as a relay within its minimum time; only such load excuses an overload."""
         self.unavoidable_kw[t] += power_kw
 
+    def add_closing(self, closing: Callable[[], None]) -> None:
+        """What a part can only add when all parts have had their say."""
+        self.closings.append(closing)
+
     def headroom_kw(self, t: int, value: Values) -> float:
         """How much more the house could draw in a step of a solution before the connection is full.
 
-        What inverters take to charge counts as free: they can wait.
+        What inverters take to charge counts as free: they can wait. What a relaxation turns in circles is no charge.
         """
-        charging_kw = sum(value(kw(t)) for name, kw in self.sinks.items() if name.endswith(".from_house_kw"))
+        charging_kw = 0.0
+        for name, from_house_kw in self.sinks.items():
+            inverter, _, flow = name.partition(".")
+            if flow == "from_house_kw":
+                net_kw = value(from_house_kw(t)) - value(self.sources[f"{inverter}.to_house_kw"](t))
+                charging_kw += max(0.0, net_kw)
         return self.import_limit_kw - value(self.import_kw(t)) + charging_kw
 
     def import_kw(self, t: int) -> Expression:
@@ -163,8 +173,8 @@ class DispatchModel:
         if self.closed:
             raise ValueError("the model is closed already")
         self.closed = True
-        for t, overload_kw in self.pyomo.grid.overload_kw.items():
-            overload_kw.setub(max(0.0, self.unavoidable_kw[t] - self.import_limit_kw))
+        for closing in self.closings:
+            closing()
         sources, sinks = tuple(self.sources.values()), tuple(self.sinks.values())
         self.pyomo.power_balance = pyo.Constraint(
             self.pyomo.steps,

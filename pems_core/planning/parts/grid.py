@@ -21,7 +21,8 @@ class GridConnection:
         """Add import, export and base load.
 
         import[t] <= import_limit + overload[t],  overload[t] <= unavoidable load[t] - import_limit
-        import[t] <= import_limit * importing[t],  export[t] <= export_limit * (1 - importing[t])
+        import[t] <= (import_limit + highest overload[t]) * importing[t]
+        export[t] <= export_limit * (1 - importing[t])
 
         The last pair only stands where buying and selling at once would pay.
         """
@@ -35,21 +36,27 @@ class GridConnection:
         grid = model.part("grid")
         grid.import_kw = pyo.Var(steps, bounds=(0, None))
         grid.export_kw = pyo.Var(steps, bounds=(0, limit.export_limit_kw))
-        grid.overload_kw = pyo.Var(steps, bounds=(0, None))  # `close` bounds it, when all parts have had their say
+        grid.overload_kw = pyo.Var(steps, bounds=(0, None))
         for t in steps:
             model.add_unavoidable(t, base_load_kw[t])
         grid.within_connection = pyo.Constraint(
             steps, rule=lambda b, t: b.import_kw[t] - b.overload_kw[t] <= limit.import_limit_kw
         )
+
+        def bound_overload() -> None:
+            for t in steps:
+                grid.overload_kw[t].setub(max(0.0, model.unavoidable_kw[t] - limit.import_limit_kw))
+            if both_would_pay:
+                grid.no_import_otherwise = pyo.Constraint(
+                    both_would_pay,
+                    rule=lambda b, t: b.import_kw[t] <= (limit.import_limit_kw + b.overload_kw[t].ub) * b.importing[t],
+                )
+
+        model.add_closing(bound_overload)
         if both_would_pay:
             grid.importing = pyo.Var(both_would_pay, within=pyo.Binary)
-            # An overload is possible only while importing, so it does not loosen this bound.
             grid.no_export_when_importing = pyo.Constraint(
                 both_would_pay, rule=lambda b, t: b.export_kw[t] <= limit.export_limit_kw * (1 - b.importing[t])
-            )
-            grid.no_import_otherwise = pyo.Constraint(
-                both_would_pay,
-                rule=lambda b, t: b.import_kw[t] - b.overload_kw[t] <= limit.import_limit_kw * b.importing[t],
             )
         model.add_source("grid.import_kw", lambda t: grid.import_kw[t])
         model.add_sink("grid.export_kw", lambda t: grid.export_kw[t])

@@ -16,6 +16,17 @@ _FOUND = {
     highspy.HighsModelStatus.kUnboundedOrInfeasible: Status.INFEASIBLE,
 }
 
+DOUBTFUL = (
+    highspy.HighsModelStatus.kInfeasible,
+    highspy.HighsModelStatus.kUnboundedOrInfeasible,
+    highspy.HighsModelStatus.kIterationLimit,
+    highspy.HighsModelStatus.kUnknown,
+    highspy.HighsModelStatus.kSolveError,
+)
+"""Answers of an interior point that are not taken for the last word."""
+MOST_IPM_ITERATIONS = 200
+"""A sound problem of a house takes 20 to 60."""
+
 
 class Highs:
     """One HiGHS instance, kept between calls so that a changed problem starts from the last basis."""
@@ -32,6 +43,8 @@ class Highs:
         # One thread: the same inputs then give the same plan, and the house computer has other work.
         self._highs.setOptionValue("threads", 1)
         self._highs.setOptionValue("mip_rel_gap", 0.0)
+        if crossover:
+            self._highs.setOptionValue("ipm_iteration_limit", MOST_IPM_ITERATIONS)
         self._highs.setOptionValue("run_crossover", "on" if crossover else "off")
         self._held: StandardForm | None = None
 
@@ -53,17 +66,23 @@ class Highs:
         highs.setOptionValue("time_limit", highs.getRunTime() + max(0.01, time_limit_s))
         highs.setOptionValue("solver", "ipm" if not warm and not form.whole.any() else "choose")
         highs.run()
-        if _FOUND.get(highs.getModelStatus()) is Status.INFEASIBLE and not form.whole.any():
+        if not form.whole.any() and highs.getModelStatus() in DOUBTFUL:
             self._run_again()
         return self._answer(form, perf_counter() - began)
 
     def _run_again(self) -> None:
-        """Presolve and interior point call a few sound problems infeasible; the simplex on all of it decides."""
+        """On a few sound, badly scaled problems the interior point goes in circles, or presolve calls them infeasible.
+
+        The simplex decides, in the end on the whole problem.
+        """
         highs = self._highs
-        highs.clearSolver()
         highs.setOptionValue("solver", "simplex")
-        highs.setOptionValue("presolve", "off")
-        highs.run()
+        for presolve in ("choose", "off"):
+            highs.clearSolver()
+            highs.setOptionValue("presolve", presolve)
+            highs.run()
+            if highs.getModelStatus() not in DOUBTFUL:
+                break
         highs.setOptionValue("presolve", "choose")
 
     def close(self) -> None:
