@@ -25,7 +25,7 @@ DOUBTFUL = (
 )
 """Answers of an interior point that are not taken for the last word."""
 MOST_IPM_ITERATIONS = 200
-"""A sound problem of a house takes 20 to 60."""
+"""The reference house takes about 30."""
 
 
 class Highs:
