@@ -119,6 +119,10 @@ def _inverter(case: SmallHouse, plan: Plan, name: str, spec: HybridInverterSpec)
             yield f"step {t}: {name} charges from the grid at a price that the house does not want"
     if spec.battery is not None:
         yield from _battery(case, plan, name, spec, spec.battery)
+        for t, start in enumerate(plan.horizon.starts[: plan.binary_steps]):
+            by_hand = case.state.override(name, "mode", start)
+            if by_hand is not None and plan.modes[name][t] != by_hand.value:
+                yield f"step {t}: {name} is in {plan.modes[name][t]}, a person wants {by_hand.value}"
 
 
 FLOWS = ("pv", "to_house", "from_house", "charge", "discharge")

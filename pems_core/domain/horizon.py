@@ -67,7 +67,7 @@ class Horizon:
         >>> from datetime import UTC
         >>> h = Horizon.lengthening(datetime(2025, 1, 1, 10, 5, tzinfo=UTC), timedelta(hours=4), timedelta(hours=1))
         >>> [int(s.total_seconds() / 60) for s in h.lengths]
-        [10, 15, 15, 15, 60, 60, 60]
+        [10, 15, 15, 15, 60, 60, 60, 60]
         """
         require_utc(now, "now")
         edges = [now]
