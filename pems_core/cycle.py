@@ -12,6 +12,7 @@ from .domain import (
     History,
     Horizon,
     Override,
+    PemsError,
     Plan,
     Readings,
     SiteState,
@@ -37,20 +38,40 @@ class Site:
 
 
 async def run_cycle(
-    site: Site, readings: Readings, horizon: Horizon, history: History, before: SiteState | None = None
+    site: Site,
+    readings: Readings,
+    horizon: Horizon,
+    history: History,
+    before: SiteState | None = None,
+    overrides: Sequence[Override] = (),
+    peak_so_far_kw: float = 0.0,
 ) -> CycleReport:
-    """Measure, forecast, plan, decide and report, in that order. Commands follow from the report's decisions."""
+    """Measure, forecast, plan, decide and report, in that order. Commands follow from the report's decisions.
+
+    :param overrides: what people have set by hand.
+    :param peak_so_far_kw: highest metered import mean of the billing period so far.
+    """
     clock = Stopwatch()
-    state = measure(site.devices, readings, before)
+    state = measure(site.devices, readings, before, overrides, peak_so_far_kw)
     clock.lap("measure")
     answer = await ask(site.forecasters, horizon, state, history)
     clock.lap("forecast")
     plan = await asyncio.to_thread(site.planner.plan, state, answer.forecasts)
     clock.lap("plan")
-    plan = explain(plan, site.devices, state, answer.forecasts, site.timezone, site.currency)
+    unexplained: list[str] = []
+    try:
+        plan = explain(plan, site.devices, state, answer.forecasts, site.timezone, site.currency)
+    except PemsError as fault:
+        # A plan by rules can do without a series that its reasons would need.
+        unexplained.append(f"explain: {fault}")
     decided = decisions(plan, site.devices)
     clock.lap("explain")
-    faults = [*(f"{name}: {fault}" for name, fault in state.faults.items()), *answer.faults, *site.planner.faults]
+    faults = [
+        *(f"{name}: {fault}" for name, fault in state.faults.items()),
+        *answer.faults,
+        *site.planner.faults,
+        *unexplained,
+    ]
     return CycleReport(state, answer.forecasts, plan, decided, (), clock.laps_s, faults)
 
 
@@ -73,13 +94,13 @@ def measure(
 
 
 def decisions_at(plan: Plan, devices: Sequence[Device], state: SiteState, at: datetime) -> list[Decision]:
-    """What each device is told for the step of the plan that holds at an instant."""
+    """What each device is told for the step of the plan that holds at an instant; nothing if the plan lacks it."""
     t = plan.horizon.step_at(at)
     begin, end = plan.horizon.starts[t], plan.horizon.ends[t]
     return [
         Decision(device.name, control, value, "", begin, end, source=str(plan.rung))
         for device in devices
-        if device.name in state.devices
+        if device.name in state.devices and plan.knows(device.name)
         for control, value in device.settings(plan, t).items()
     ]
 
