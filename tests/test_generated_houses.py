@@ -13,6 +13,7 @@ from pems_core.planning.verify import verify
 from .generated_houses import generated_houses
 from .houses import SmallHouse
 from .physics import broken
+from .test_planner import OnStrike
 
 HOUSES = int(os.environ.get("PEMS_GENERATED_HOUSES", "60"))
 """How many houses; 500 and more before a release."""
@@ -79,8 +80,8 @@ def test_the_order_of_devices_does_not_matter(case: SmallHouse) -> None:
 
 @fewer_houses
 @given(generated_houses())
-def test_rules_have_an_answer_for_every_house(case: SmallHouse) -> None:
-    planner = Planner(case.house, case.options, guarded=False)
-    plan = planner._by_rules(case.state, case.forecasts)
-    assert plan.rung is Rung.RULES
+def test_without_a_solver_every_house_is_still_told_what_to_do(case: SmallHouse) -> None:
+    plan = Planner(case.house, case.options, guarded=False, _solver=OnStrike()).plan(case.state, case.forecasts)
+    assert plan.rung in (Rung.RULES, Rung.RELEASE)
+    assert "fresh: the solver is on strike" in plan.detail
     assert len(plan.dispatch["grid.import_kw"]) == plan.horizon.steps
