@@ -1,5 +1,6 @@
 """What pems.toml may say, and what is told about a file that cannot be used."""
 
+import pickle
 import re
 import tomllib
 from datetime import UTC, datetime, time, timedelta
@@ -491,3 +492,12 @@ def keys(model: type[Table]) -> set[str]:
 
 def test_the_example_is_toml_1_0(example_house: Path) -> None:
     assert set(tomllib.loads(example_house.read_text(encoding="utf-8"))) >= {"site", "grid", "growatt"}
+
+
+def test_faults_tell_the_same_when_they_come_from_another_process() -> None:
+    told = ConfigError(["grid.import_limit_kw: found -1; allowed: greater than 0", "site: missing"])
+
+    arrived = pickle.loads(pickle.dumps(told))
+
+    assert str(arrived) == str(told)
+    assert arrived.faults == told.faults

@@ -7,20 +7,24 @@ class PemsError(Exception):
     """Base of every error that PEMS tells a person in one line a fault."""
 
 
-class ConfigError(PemsError):
+class Faults(PemsError):
+    """Several faults told together, one line each."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+    def __reduce__(self) -> tuple[type["Faults"], tuple[tuple[str, ...]]]:
+        # An error may come from another process, and must tell the same there.
+        return type(self), (self.faults,)
+
+
+class ConfigError(Faults):
     """pems.toml cannot be used; the message has one line for each place to mend."""
 
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
 
-
-class BadSeries(PemsError):
+class BadSeries(Faults):
     """A recorded or generated series cannot be used; one line a fault: row, column, found, allowed."""
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
 
 
 class StaleReading(PemsError):
@@ -35,21 +39,13 @@ class NoPlan(PemsError):
     """No plan could be made in the time there was."""
 
 
-class UnsafePlan(PemsError):
-    """The verifier found that a plan breaks physics, a device limit or a minimum time."""
-
-    def __init__(self, violations: Iterable[str]) -> None:
-        self.violations = tuple(violations)
-        super().__init__("\n".join(self.violations))
+class UnsafePlan(Faults):
+    """The verifier found that a plan breaks physics, a device limit or a minimum time; one line each."""
 
 
 class NotDelivered(PemsError):
     """A command did not reach its device."""
 
 
-class BadSetting(PemsError):
+class BadSetting(Faults):
     """A device cannot be told this; the message has one line for each fault."""
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
