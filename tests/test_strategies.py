@@ -29,13 +29,13 @@ from pems_core.domain import (
     MissingForecast,
     SiteState,
 )
+from pems_core.planning.compile import compile_model
 from pems_core.planning.model import DispatchModel
 from pems_core.planning.parts.grid import GridConnection
 from pems_core.planning.planner import build_model
 from pems_core.planning.site import PlannedHouse
 from pems_core.planning.solve import SolveLimits, solve
 from pems_core.planning.solvers import Highs
-from pems_core.planning.compile import compile_model
 from pems_core.protocols import Device, RuleBased, Strategy
 from pems_core.site import WeightedStrategies
 
