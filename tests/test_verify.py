@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pems_core.devices import PvPlant
-from pems_core.domain import GridSpec, HeatingState, Plan, PvSpec, RoomState
+from pems_core.domain import GridSpec, HeatingState, InverterState, Plan, PvSpec, RoomState
 from pems_core.planning.planner import Planner
 from pems_core.planning.verify import verify
 
@@ -26,6 +26,7 @@ from .houses import (
     override,
     rooms_at,
     small_house,
+    with_battery,
 )
 
 STUDY = replace(KITCHEN, name="study", min_on=timedelta(minutes=30), min_off=timedelta(minutes=30))
@@ -84,6 +85,7 @@ def test_a_plan_of_the_solver_passes(case: SmallHouse, plan: Plan) -> None:
         pytest.param({"grid.import_kw": 9.0}, "power at the house bus is off by", id="balance"),
         pytest.param({"base_load_kw": -1.0}, "base_load_kw is -1.000 kW", id="negative flow"),
         pytest.param({"grid.export_kw": float("nan")}, "grid.export_kw is nan kW", id="not a number"),
+        pytest.param({"inverter.charge_kw": float("nan")}, "inverter.charge_kw is nan kW", id="no setting follows"),
         pytest.param({"grid.import_kw": 11.0}, "import is 11.00 kW at 2025-01-15 10:15Z; 10 kW", id="import limit"),
         pytest.param({"grid.export_kw": 5.0}, "export is 5.00 kW at 2025-01-15 10:15Z; 4 kW", id="export limit"),
         pytest.param({"grid.import_kw": 1.0, "grid.export_kw": 1.0}, "at once", id="both over the meter"),
@@ -98,6 +100,9 @@ def test_a_plan_of_the_solver_passes(case: SmallHouse, plan: Plan) -> None:
         pytest.param({"heating.kitchen_kw": 1.0}, "a relay gives 0 or 2 kW", id="half a relay"),
         pytest.param({"heating.kitchen_kw": 3.0}, "the relay has 2 kW", id="more than a relay"),
         pytest.param({"car.power_kw": 4.5}, "car.power_kw is 4.50 kW", id="load limit"),
+        pytest.param({"car.power_kw": 0.3}, "0 or at least 1 kW is allowed", id="less than a load can draw"),
+        pytest.param({"base_load_kw": 0.2}, "base_load_kw is 0.200 kW", id="less base load than there is"),
+        pytest.param({"pv.pv_kw": 1.5}, "pv.pv_kw is 1.50 kW at 2025-01-15 10:15Z; 0.00 to 1.00", id="PV of a plant"),
     ],
 )
 def test_a_wrong_flow_is_found(case: SmallHouse, plan: Plan, changes: Mapping[str, float], found: str) -> None:
@@ -121,6 +126,9 @@ def test_a_load_that_gets_more_than_it_needs_is_found(case: SmallHouse, plan: Pl
         pytest.param("inverter.soc", 0.1, "inverter.soc is 0.100 at 2025-01-15 10:15Z; 0.200 to 0.900", id="floor"),
         pytest.param("inverter.soc", 0.95, "0.200 to 0.900 is allowed", id="ceiling"),
         pytest.param("heating.kitchen_c", 25.0, "heating.kitchen_c is planned at 25.00", id="room temperature"),
+        pytest.param(
+            "heating.kitchen_c", float("nan"), "heating.kitchen_c is nan at 2025-01-15 10:15Z", id="no temperature"
+        ),
     ],
 )
 def test_a_wrong_level_is_found(case: SmallHouse, plan: Plan, level: str, value: float, found: str) -> None:
@@ -143,6 +151,46 @@ def test_a_relay_that_comes_on_for_too_short_is_found(case: SmallHouse, plan: Pl
 def test_a_series_of_wrong_length_is_found(case: SmallHouse, plan: Plan) -> None:
     longer = replace(plan, dispatch={**plan.dispatch, "garage_kw": (0.0,) * 7})
     assert "garage_kw has 7 values; the horizon has 6 steps" in violations(case, longer)
+
+
+@pytest.mark.parametrize("lacking", ["heating.kitchen_kw", "inverter.from_house_kw", "pv.pv_kw", "heating.kitchen_c"])
+def test_a_plan_that_lacks_a_series_is_found(case: SmallHouse, plan: Plan, lacking: str) -> None:
+    without = replace(
+        plan,
+        dispatch={name: flow for name, flow in plan.dispatch.items() if name != lacking},
+        levels={name: level for name, level in plan.levels.items() if name != lacking},
+    )
+    assert violations(case, without) == f"{lacking} is not in the plan"
+
+
+def test_a_plan_for_other_steps_is_found(case: SmallHouse, plan: Plan) -> None:
+    assert "which are not those of the forecasts" in violations(case, plan.first_steps(4))
+
+
+def test_an_inverter_without_a_battery_gives_no_more_than_its_pv() -> None:
+    case = small_house({inverter(replace(INVERTER, battery=None)): InverterState()}, {"pv_kw": 2.0})
+    plan = Planner(case.house, case.options, guarded=False).plan(case.state, case.forecasts)
+    assert violations(case, plan) == ""
+    lie = with_flow(plan, {"inverter.to_house_kw": 4.0, "grid.export_kw": 3.0})
+    assert violations(case, lie).startswith("power at the DC bus of inverter is off by -2.500 kW")
+
+
+def test_a_cold_battery_takes_no_more_than_its_derated_limit() -> None:
+    spec = with_battery(temperature_derating=((0.0, 0.1), (20.0, 1.0)))
+    case = small_house({inverter(spec): battery_at(0.5, temperature_c=0.0)}, {"pv_kw": 8.0})
+    plan = Planner(case.house, case.options, guarded=False).plan(case.state, case.forecasts)
+    assert plan.detail == ""
+    assert "inverter.charge_kw is 2.00 kW at 2025-01-15 11:00Z; 0.50 kW" in violations(
+        case, with_flow(plan, {"inverter.charge_kw": 2.0})
+    )
+
+
+def test_a_battery_below_its_floor_gives_nothing() -> None:
+    case = small_house({inverter(): battery_at(0.1)})
+    plan = Planner(case.house, case.options, guarded=False).plan(case.state, case.forecasts)
+    assert plan.detail == ""
+    draining = with_level(with_flow(plan, {"inverter.discharge_kw": 1.0}), "inverter.soc", 0.1)
+    assert "inverter discharges 1.00 kW at 2025-01-15 11:00Z, below its floor of 0.200" in violations(case, draining)
 
 
 def test_a_setting_that_the_device_does_not_take_is_found(case: SmallHouse, plan: Plan) -> None:

@@ -218,6 +218,8 @@ class Step:
     load_kw: float = 0.0
     """What the rest of the house draws from the bus less what it feeds in; only balancing devices use it."""
     export_limit_kw: float = inf
+    import_limit_kw: float = inf
+    """Of the grid connection: an inverter draws no more to charge its battery than this leaves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """What the house is to do over the horizon, and what each device is told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from .horizon import Horizon
 from .override import Value
@@ -70,6 +71,23 @@ class Plan:
     def knows(self, device: str) -> bool:
         """Whether a device is in the plan; one that could not be read is not."""
         return any(name.partition(".")[0] == device for series in (self.dispatch, self.levels) for name in series)
+
+    def first_steps(self, count: int) -> "Plan":
+        """The flows, modes, levels and prices of the first steps; costs and bound stay those of the whole plan."""
+
+        def first(series: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+            return {name: values[:count] for name, values in series.items()}
+
+        return replace(
+            self,
+            horizon=Horizon(self.horizon.start, self.horizon.lengths[:count]),
+            dispatch=first(self.dispatch),
+            modes=first(self.modes),
+            levels=first(self.levels),
+            prices=first(self.prices),
+            binary_steps=min(self.binary_steps, count),
+            marginal_value_per_kwh=self.marginal_value_per_kwh[:count],
+        )
 
     def decided_steps(self, instants: Sequence[datetime]) -> list[tuple[int, int]]:
         """Positions of the instants for which this plan has whole switches, with its step at each."""

@@ -62,7 +62,10 @@ class Planner:
     _solver: Solver | None = None
 
     def plan(self, state: SiteState, forecasts: Forecasts) -> Plan:
-        """The best plan that could be made and passed the verifier. Never raises for want of one."""
+        """The best plan that could be made and passed the verifier; a release commands nothing and needs no check.
+
+        :raises NoPlan: if not even a release could be planned.
+        """
         self.faults = []
         for rung in (self._fresh, self._shifted, self._by_rules, self._released):
             try:
@@ -121,7 +124,7 @@ class Planner:
 
     def _worth(self, plan: Plan, state: SiteState, fine: Forecasts) -> float:
         """What a plan costs when carried out on the fine grid, less what is stored at the end [currency]."""
-        devices = self.house.devices
+        devices = [device for device in self.house.devices if plan.knows(device.name)]
         starts = fine.horizon.starts
         settings = [{d.name: d.settings(plan, plan.horizon.step_at(start)) for d in devices} for start in starts]
         done = roll_out(devices, self.house.grid, state, fine, lambda device, t, _: settings[t].get(device.name, {}))
@@ -151,10 +154,11 @@ class Planner:
             lambda device, t, _: settings[t].get(device.name, {}),
         )
         plan = plan_from(rollout, forecasts, Rung.SHIFTED, state.now, last.valid_until)
-        return replace(plan, binary_steps=sum(start < last.valid_until for start in forecasts.horizon.starts))
+        plan = replace(plan, binary_steps=forecasts.horizon.steps_before(last.valid_until))
+        return self._in_force_checked(plan, state, forecasts)
 
     def _by_rules(self, state: SiteState, forecasts: Forecasts) -> Plan:
-        return rule_plan(self.house, state, forecasts)
+        return self._in_force_checked(rule_plan(self.house, state, forecasts), state, forecasts)
 
     def _released(self, state: SiteState, forecasts: Forecasts) -> Plan:
         """Every device left to its own control."""
@@ -166,6 +170,12 @@ class Planner:
         if not checked.safe:
             raise UnsafePlan(checked.violations)
         return replace(plan, executed_cost=checked.rollout.cost)
+
+    def _in_force_checked(self, plan: Plan, state: SiteState, forecasts: Forecasts) -> Plan:
+        """The plan, if the steps for which it is in force pass the verifier; the later ones only show what may come."""
+        begun = plan.first_steps(plan.horizon.steps_before(plan.valid_until))
+        self._checked(begun, state, forecasts.onto(begun.horizon))
+        return plan
 
 
 def build_model(

@@ -81,7 +81,9 @@ def roll_out(
         after = dict(now.devices)
         for device in ordered:
             settings = settings_of(device, t, now)
-            step = Step(horizon.starts[t], horizon.step_h[t], inputs, net_kw, grid.export_limit_kw)
+            step = Step(
+                horizon.starts[t], horizon.step_h[t], inputs, net_kw, grid.export_limit_kw, grid.import_limit_kw
+            )
             done = device.execute(settings, now.devices[device.name], step)
             after[device.name] = done.state
             out.settings.setdefault(device.name, []).append(settings)

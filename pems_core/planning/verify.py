@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 
 from pems_core.domain import (
     BatterySpec,
@@ -16,10 +17,12 @@ from pems_core.domain import (
     HybridInverterSpec,
     InverterState,
     Plan,
+    PvSpec,
     RoomSpec,
     SiteState,
     of_kind,
 )
+from pems_core.domain.equipment import on_curve
 from pems_core.protocols import Device
 
 from .rollout import Rollout, roll_out
@@ -50,9 +53,13 @@ class Verified:
 def verify(plan: Plan, devices: Sequence[Device], grid: GridSpec, state: SiteState, forecasts: Forecasts) -> Verified:
     """Check the plan against the equipment and step its settings through the execution models."""
     present = [device for device in devices if device.name in state.devices]
+    misshapen = [*_shapes(plan, present, forecasts), *_numbers(plan)]
+    if misshapen:
+        # Nothing else can be asked of a plan that lacks series, steps or numbers.
+        return Verified(misshapen, Rollout())
     rollout = roll_out(present, grid, state, forecasts, lambda device, t, _: device.settings(plan, t))
     violations = [
-        *_shapes(plan),
+        *_base_load(plan, forecasts),
         *_balance(plan, present),
         *_grid_limits(plan, grid, present, state),
         *(fault for device in present for fault in _device(plan, device, state, forecasts)),
@@ -66,14 +73,44 @@ def _at(plan: Plan, t: int) -> str:
     return f"{plan.horizon.starts[t]:%Y-%m-%d %H:%M}Z"
 
 
-def _shapes(plan: Plan) -> Iterator[str]:
+def _shapes(plan: Plan, devices: Sequence[Device], forecasts: Forecasts) -> Iterator[str]:
+    if plan.horizon != forecasts.horizon:
+        yield f"the plan has {plan.horizon.steps} steps from {_at(plan, 0)}, which are not those of the forecasts"
     for name, values in {**plan.dispatch, **plan.levels, **plan.modes}.items():
         if len(values) != plan.horizon.steps:
             yield f"{name} has {len(values)} values; the horizon has {plan.horizon.steps} steps"
+    flows, levels = ["grid.import_kw", "grid.export_kw", "base_load_kw"], []
+    for device in devices:
+        equipment, name = device.equipment, device.name
+        if isinstance(equipment, HybridInverterSpec):
+            flows += [f"{name}.{flow}_kw" for flow in (DC_FLOWS if equipment.battery else DC_FLOWS[:2])]
+            levels += [f"{name}.soc"] if equipment.battery else []
+        elif isinstance(equipment, HeatingSpec):
+            flows += [f"{name}.{room.name}_kw" for room in equipment.rooms]
+            levels += [f"{name}.{room.name}_c" for room in equipment.rooms]
+        else:
+            flows.append(f"{name}.{'pv' if isinstance(equipment, PvSpec) else 'power'}_kw")
+    for name in (*(f for f in flows if f not in plan.dispatch), *(x for x in levels if x not in plan.levels)):
+        yield f"{name} is not in the plan"
+
+
+def _numbers(plan: Plan) -> Iterator[str]:
     for name, flow in plan.dispatch.items():
         for t, kw in enumerate(flow):
-            if not kw >= -LIMIT_TOLERANCE_KW or kw == float("inf"):
+            if not (isfinite(kw) and kw >= -LIMIT_TOLERANCE_KW):
                 yield f"{name} is {kw:.3f} kW at {_at(plan, t)}; flows are finite and never negative"
+    for name, level in plan.levels.items():
+        for t, value in enumerate(level):
+            if not isfinite(value):
+                yield f"{name} is {value} at {_at(plan, t)}; a finite number is needed"
+
+
+def _base_load(plan: Plan, forecasts: Forecasts) -> Iterator[str]:
+    """The load that nobody controls is the forecast's, not the plan's."""
+    expected_kw = forecasts.get("base_load_kw", 0.0)
+    for t, (kw, expected) in enumerate(zip(plan.dispatch["base_load_kw"], expected_kw, strict=True)):
+        if abs(kw - expected) > BALANCE_TOLERANCE_KW:
+            yield f"base_load_kw is {kw:.3f} kW at {_at(plan, t)}; the forecast is {expected:.3f} kW"
 
 
 def _balance(plan: Plan, devices: Sequence[Device]) -> Iterator[str]:
@@ -83,14 +120,14 @@ def _balance(plan: Plan, devices: Sequence[Device]) -> Iterator[str]:
         equipment, name = device.equipment, device.name
         if isinstance(equipment, HybridInverterSpec):
             sources.append(f"{name}.to_house_kw")
-            sinks.append(f"{name}.from_house_kw")
+            sinks += [f"{name}.from_house_kw"] if equipment.battery else []
         elif isinstance(equipment, HeatingSpec):
             sinks += [f"{name}.{room.name}_kw" for room in equipment.rooms]
         else:
             (sources if device.balances else sinks).append(f"{name}.{'pv' if device.balances else 'power'}_kw")
     for t in range(plan.horizon.steps):
-        given = sum(plan.dispatch[name][t] for name in sources if name in plan.dispatch)
-        drawn = sum(plan.dispatch[name][t] for name in sinks if name in plan.dispatch)
+        given = sum(plan.dispatch[name][t] for name in sources)
+        drawn = sum(plan.dispatch[name][t] for name in sinks)
         if abs(given - drawn) > BALANCE_TOLERANCE_KW:
             yield f"power at the house bus is off by {given - drawn:+.3f} kW at {_at(plan, t)}"
 
@@ -157,7 +194,10 @@ def _device(plan: Plan, device: Device, state: SiteState, forecasts: Forecasts) 
     if isinstance(equipment, HybridInverterSpec):
         yield from _inverter(plan, device.name, equipment, state, forecasts)
         if equipment.battery is not None:
-            yield from _energy(plan, device.name, equipment, equipment.battery, state)
+            yield from _energy(plan, device.name, equipment.battery, state)
+        yield from _dc_bus(plan, device.name, equipment)
+    elif isinstance(equipment, PvSpec):
+        yield from _pv(plan, device.name, equipment, forecasts)
     elif isinstance(equipment, HeatingSpec):
         yield from _relays(plan, device.name, equipment, state)
     elif isinstance(equipment, FlexibleLoadSpec):
@@ -166,14 +206,15 @@ def _device(plan: Plan, device: Device, state: SiteState, forecasts: Forecasts) 
 
 def _inverter(plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState, forecasts: Forecasts) -> Iterator[str]:
     available = forecasts.get("pv_kw", 0.0)
+    derating = _derating(spec, state.of(name, InverterState))
     for t in range(plan.horizon.steps):
         limits = [(f"{name}.to_house_kw", spec.ac_limit_kw), (f"{name}.pv_kw", spec.pv_share * max(0.0, available[t]))]
         battery = spec.battery
         if battery is not None:
             grid_charge_kw = min(spec.grid_charge_limit_kw, spec.ac_limit_kw)
             limits += [
-                (f"{name}.charge_kw", battery.charge_limit_kw),
-                (f"{name}.discharge_kw", battery.discharge_limit_kw),
+                (f"{name}.charge_kw", derating * battery.charge_limit_kw),
+                (f"{name}.discharge_kw", derating * battery.discharge_limit_kw),
                 (f"{name}.from_house_kw", grid_charge_kw),
             ]
         for flow, limit_kw in limits:
@@ -189,18 +230,46 @@ def _inverter(plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState,
             charge, discharge = (plan.dispatch[f"{name}.{flow}_kw"][t] for flow in ("charge", "discharge"))
             if min(charge, discharge) > LIMIT_TOLERANCE_KW and t < plan.binary_steps:
                 yield f"{name} charges {charge:.2f} kW and discharges {discharge:.2f} kW at once at {_at(plan, t)}"
+            if discharge > LIMIT_TOLERANCE_KW and soc < spec.battery.soc_min - SOC_TOLERANCE:
+                floor = spec.battery.soc_min
+                yield f"{name} discharges {discharge:.2f} kW at {_at(plan, t)}, below its floor of {floor:.3f}"
 
 
-def _energy(plan: Plan, name: str, spec: HybridInverterSpec, battery: BatterySpec, state: SiteState) -> Iterator[str]:
-    """No energy comes from nowhere: neither on the DC bus nor in the cells."""
-    before = of_kind(state.of(name, InverterState).battery, BatteryState).soc
-    usable = battery.soc_max - battery.soc_min
-    for t, h in enumerate(plan.horizon.step_h):
-        pv, to_house, from_house, charge, discharge = (plan.dispatch[f"{name}.{flow}_kw"][t] for flow in DC_FLOWS)
+def _derating(spec: HybridInverterSpec, now: InverterState) -> float:
+    """Share of the battery's limits that its temperature leaves."""
+    if spec.battery is None or now.battery is None or now.battery.temperature_c is None:
+        return 1.0
+    return on_curve(spec.battery.temperature_derating, now.battery.temperature_c)
+
+
+def _pv(plan: Plan, name: str, spec: PvSpec, forecasts: Forecasts) -> Iterator[str]:
+    """A plant gives what the sun gives, or less where it can be curtailed."""
+    for t, site_kw in enumerate(forecasts.get("pv_kw", 0.0)):
+        kw, available_kw = plan.dispatch[f"{name}.pv_kw"][t], spec.pv_share * max(0.0, site_kw)
+        least_kw = 0.0 if spec.curtailable else available_kw
+        if not least_kw - LIMIT_TOLERANCE_KW <= kw <= available_kw + LIMIT_TOLERANCE_KW:
+            yield f"{name}.pv_kw is {kw:.2f} kW at {_at(plan, t)}; {least_kw:.2f} to {available_kw:.2f} kW is possible"
+
+
+def _dc_bus(plan: Plan, name: str, spec: HybridInverterSpec) -> Iterator[str]:
+    """What PV, battery and house give the DC bus, it passes on."""
+    for t in range(plan.horizon.steps):
+        pv, to_house, *of_battery = (
+            plan.dispatch[f"{name}.{flow}_kw"][t] for flow in DC_FLOWS[: 5 if spec.battery else 2]
+        )
+        from_house, charge, discharge = of_battery or (0.0, 0.0, 0.0)
         given = pv / spec.inverting_efficiency + discharge + from_house * spec.rectifying_efficiency
         taken = charge + to_house / spec.inverting_efficiency
         if abs(given - taken) > BALANCE_TOLERANCE_KW:
             yield f"power at the DC bus of {name} is off by {given - taken:+.3f} kW at {_at(plan, t)}"
+
+
+def _energy(plan: Plan, name: str, battery: BatterySpec, state: SiteState) -> Iterator[str]:
+    """No energy comes from nowhere in the cells."""
+    before = of_kind(state.of(name, InverterState).battery, BatteryState).soc
+    usable = max(ENERGY_TOLERANCE, battery.soc_max - battery.soc_min)
+    for t, h in enumerate(plan.horizon.step_h):
+        charge, discharge = (plan.dispatch[f"{name}.{flow}_kw"][t] for flow in ("charge", "discharge"))
         gained_kw = charge * battery.charge_efficiency - discharge / battery.discharge_efficiency
         without_standby = before + gained_kw * h / battery.capacity_kwh
         # Standby is modelled in proportion to the charge, so a fuller battery loses more.
@@ -220,6 +289,13 @@ def _load(plan: Plan, name: str, spec: FlexibleLoadSpec, state: SiteState) -> It
         served_kwh += kw * plan.horizon.step_h[t]
         if kw > spec.power_max_kw + LIMIT_TOLERANCE_KW:
             yield f"{name}.power_kw is {kw:.2f} kW at {_at(plan, t)}; {spec.power_max_kw:g} kW is allowed"
+        least_kw = spec.power_max_kw if spec.on_off else spec.power_min_kw
+        by_hand = state.override(name, "power_kw", starts[t]) is not None
+        # With the last of what it needs it stops within the step.
+        done = served_kwh >= now.energy_needed_kwh - LIMIT_TOLERANCE_KW
+        excused = by_hand or done or t >= plan.binary_steps
+        if LIMIT_TOLERANCE_KW < kw < least_kw - LIMIT_TOLERANCE_KW and not excused:
+            yield f"{name}.power_kw is {kw:.2f} kW at {_at(plan, t)}; 0 or at least {least_kw:g} kW is allowed"
         early = now.available_from is not None and starts[t] < now.available_from
         late = now.ready_by is not None and ends[t] > now.ready_by
         if kw > LIMIT_TOLERANCE_KW and (early or late):

@@ -46,7 +46,7 @@ class Controller(Protocol):
 
 @dataclass
 class PlanningController:
-    """Plans anew every `every`, and follows the last plan in between."""
+    """Plans anew every `every`, and follows the last plan in between, as long as it is valid."""
 
     planner: Planner
     outlook: Outlook
@@ -62,7 +62,7 @@ class PlanningController:
             plan = self.planner.plan(state, self.outlook.forecasts(state.now, horizon))
             self.seconds.append(perf_counter() - began)
             self.plans.append(plan)
-            self._due = state.now + self.every
+            self._due = min(state.now + self.every, plan.valid_until)
         return decisions_at(self.plans[-1], self.planner.house.devices, state, state.now)
 
 

@@ -67,7 +67,8 @@ def execute_hybrid_inverter(
             charge_kw = min(rate_kw, battery.most_charge_kw(stop_soc))
             from_pv_kw = min(charge_kw, available_kw / eta)
             if settings.get("battery_charge_grid", False):
-                most_ac_kw = min(spec.grid_charge_limit_kw, spec.ac_limit_kw)
+                room_kw = max(0.0, step.import_limit_kw - step.load_kw)
+                most_ac_kw = min(spec.grid_charge_limit_kw, spec.ac_limit_kw, room_kw)
                 from_house_kw = min((charge_kw - from_pv_kw) / spec.rectifying_efficiency, most_ac_kw)
             charge_kw = from_pv_kw + from_house_kw * spec.rectifying_efficiency
         elif mode == "grid_first":

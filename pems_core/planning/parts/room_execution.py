@@ -16,7 +16,8 @@ def execute_rooms(network: RoomNetwork, settings: Mapping[str, Value], state: He
     """Heat and temperatures of one step.
 
     `<room>_relay` is on, off or a share of the step. A room without one follows its own thermostat at
-    `<room>_setpoint_c`, or at the schedule's setpoint. Flows are `<room>_kw`, levels `<room>_c` and `<room>_slab_c`.
+    `<room>_setpoint_c`, or at the schedule's setpoint, which keeps the relay's minimum times. Flows are `<room>_kw`,
+    levels `<room>_c` and `<room>_slab_c`.
     """
     duty = {
         room.name: _duty(room, settings, state.rooms[room.name], step)
@@ -55,6 +56,9 @@ def _duty(room: RoomSpec, settings: Mapping[str, Value], state: RoomState, step:
     relay = settings.get(f"{room.name}_relay")
     if relay is not None:
         return float(relay)
+    minimum = room.min_on if state.relay_on else room.min_off
+    if state.relay_since is not None and step.start - state.relay_since < minimum:
+        return float(state.relay_on)
     setpoint_c = float(settings.get(f"{room.name}_setpoint_c", room.comfort.at(step.start).setpoint_c))
     if state.temperature_c < setpoint_c - HYSTERESIS_K:
         return 1.0
