@@ -333,6 +333,8 @@ class TestFaults:
                 "[growatt]\nac_limit_kw = 8\ntemperature_derating = [[0.0, 20.0]]",
                 "growatt.temperature_derating: point 1 has the share 20; allowed: 0 to 1",
             ),
+            # A plan whose first step is a share of a relay cannot be carried out.
+            ("[solver]\nbinary_hours = 0", "solver.binary_hours: found 0; allowed: greater than 0"),
             (
                 "[solver]\nnear_hours = 60\nnear_step_minutes = 30\nfar_step_minutes = 15",
                 "solver.near_hours: found 60; allowed: at most horizon_hours = 48",

@@ -173,7 +173,7 @@ class SolverSection(Section):
     near_hours: Number = Field(12.0, gt=0, description="how long the short steps last [h]")
     near_step_minutes: Literal[5, 10, 15, 30, 60] = Field(15, description="length of the short steps [min]")
     far_step_minutes: Literal[15, 30, 60, 120] = Field(60, description="length of the long steps [min]")
-    binary_hours: Number = Field(6.0, ge=0, description="how long relays and modes are on or off, not shares [h]")
+    binary_hours: Number = Field(6.0, gt=0, description="how long relays and modes are on or off, not shares [h]")
 
     def faults(self) -> Iterable[Fault]:
         if self.near_hours > self.horizon_hours:
