@@ -95,6 +95,11 @@ def test_a_plan_of_the_solver_passes(case: SmallHouse, plan: Plan) -> None:
         pytest.param({"inverter.discharge_kw": 4.5}, "inverter.discharge_kw is 4.50 kW", id="discharge limit"),
         pytest.param({"inverter.from_house_kw": 6.5}, "inverter.from_house_kw is 6.50 kW", id="grid charge limit"),
         pytest.param({"inverter.charge_kw": 1.0, "inverter.discharge_kw": 1.0}, "at once", id="both ways"),
+        pytest.param(
+            {"inverter.to_house_kw": 1.0, "inverter.from_house_kw": 1.0},
+            "inverter gives 1.00 kW and takes 1.00 kW at once",
+            id="converts both ways",
+        ),
         pytest.param({"inverter.discharge_kw": 2.0}, "power at the DC bus of inverter is off", id="DC bus"),
         pytest.param({"inverter.charge_kw": 4.9}, "its flows give", id="energy in the cells"),
         pytest.param({"heating.kitchen_kw": 1.0}, "a relay gives 0 or 2 kW", id="half a relay"),

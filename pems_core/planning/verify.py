@@ -252,12 +252,14 @@ def _pv(plan: Plan, name: str, spec: PvSpec, forecasts: Forecasts) -> Iterator[s
 
 
 def _dc_bus(plan: Plan, name: str, spec: HybridInverterSpec) -> Iterator[str]:
-    """What PV, battery and house give the DC bus, it passes on."""
+    """What PV, battery and house give the DC bus, it passes on; the inverter converts one way at a time."""
     for t in range(plan.horizon.steps):
         pv, to_house, *of_battery = (
             plan.dispatch[f"{name}.{flow}_kw"][t] for flow in DC_FLOWS[: 5 if spec.battery else 2]
         )
         from_house, charge, discharge = of_battery or (0.0, 0.0, 0.0)
+        if min(to_house, from_house) > LIMIT_TOLERANCE_KW and t < plan.binary_steps:
+            yield f"{name} gives {to_house:.2f} kW and takes {from_house:.2f} kW at once at {_at(plan, t)}"
         given = pv / spec.inverting_efficiency + discharge + from_house * spec.rectifying_efficiency
         taken = charge + to_house / spec.inverting_efficiency
         if abs(given - taken) > BALANCE_TOLERANCE_KW:
