@@ -11,6 +11,7 @@ from pems_core.simulation.outlook import ForecastQuality
 from pems_core.simulation.recorded_sets import VARIABLE
 
 from .inputs import house_from, scenario_from
+from .options import SEED, require_writable
 from .simulate import hand_over, run_with_progress
 
 DAYS = 3.0
@@ -20,12 +21,13 @@ HOURLY = timedelta(hours=1)
 @click.command()
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), default=Path("out/demo.html"))
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Write the overview as PNG.")
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 def demo(report: Path, picture: Path | None, seed: int) -> None:
     """Three winter days of the example house, planned every hour, against its baselines.
 
     The days are generated and say so; with PEMS_DATA set they are recorded ones.
     """
+    require_writable(report=report, picture=picture)
     house = house_from(None)
     recording = "winter" if os.environ.get(VARIABLE) else None
     scenario, start = scenario_from(house, None, recording, DAYS, seed)

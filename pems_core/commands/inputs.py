@@ -91,6 +91,21 @@ def _recorded(house: HouseFile, recording: str, days: int, arrays: Sequence[PvAr
     return scenario, local_midnight(begin, house)
 
 
+def moment(text: str, option: str, house: HouseFile) -> datetime:
+    """A local day, or an instant; one without a zone is in UTC.
+
+    :raises ConfigError: if it is neither, with the option that it was given for.
+    """
+    try:
+        if len(text) == len("2024-01-31"):
+            return local_midnight(date.fromisoformat(text), house)
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        allowed = "a day such as 2024-01-15 or a time such as 2024-01-15T06:00Z"
+        raise ConfigError([f"{option}: found {text!r}; allowed: {allowed}"]) from None
+
+
 def local_midnight(day: date, house: HouseFile) -> datetime:
     return datetime.combine(day, time(0), house.site.zone).astimezone(UTC)
 

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import click
@@ -14,7 +13,6 @@ from rich.table import Table
 
 from pems_core.cycle import measure
 from pems_core.domain import (
-    ConfigError,
     Decision,
     Forecasts,
     HeatingSpec,
@@ -30,7 +28,8 @@ from pems_core.simulation.house import SimulatedHouse
 from pems_core.simulation.outlook import ForecastQuality, Outlook
 from pems_core.site import HouseFile
 
-from .inputs import GENERATED_START, house_from, scenario_from
+from .inputs import GENERATED_START, house_from, moment, scenario_from
+from .options import HOUSE_HELP, Share, require_writable
 
 DAYS = 1
 """Of generated series; there are more before and after them."""
@@ -53,14 +52,12 @@ class Planned:
 
 
 @click.command()
-@click.option("--house", type=click.Path(path_type=Path, dir_okay=False), help="The house file. [the example house]")
+@click.option("--house", type=click.Path(path_type=Path, dir_okay=False), help=HOUSE_HELP)
 @click.option(
     "--scenario", type=click.Path(path_type=Path, dir_okay=False), help="CSV with the series. [generated series]"
 )
 @click.option("--at", metavar="TIME", help="Local day, or time (in UTC if no zone is given), at which to plan.")
-@click.option(
-    "--soc", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="State of charge at that time."
-)
+@click.option("--soc", type=Share(), default=0.5, show_default=True, help="State of charge at that time.")
 @click.option(
     "--forecast",
     type=click.Choice([q.value for q in ForecastQuality]),
@@ -89,6 +86,7 @@ def plan(
 
     The house is taken to have its rooms at their setpoints and its battery at --soc.
     """
+    require_writable(picture=picture)
     built = house_from(house)
     options = replace(built.options, solver=solver or built.options.solver, path=path or built.options.path)
     done = make(built, scenario, at, soc, ForecastQuality(forecast), options, why)
@@ -112,7 +110,7 @@ def make(
     why: bool = False,
 ) -> Planned:
     """Plan a house that is simulated up to the moment of the plan."""
-    asked_for = instant(at, built) if at is not None else None
+    asked_for = moment(at, "--at", built) if at is not None else None
     day = asked_for.astimezone(built.site.zone).date() if asked_for is not None else GENERATED_START
     series, begins = scenario_from(built, scenario, None, DAYS, seed=1, begin=day)
     now = asked_for or begins
@@ -130,19 +128,6 @@ def make(
     told = with_next_best(explain(found, built.house.devices, state, forecasts, timezone, currency), others, words)
     lives_on = f"{series.name}, {series.provenance}; {quality} forecasts"
     return Planned(built, state, forecasts, told, decisions(told, built.house.devices), others, lives_on)
-
-
-def instant(text: str, built: HouseFile) -> datetime:
-    """A local day, or an instant; one without a zone is in UTC."""
-    try:
-        if len(text) == len("2024-01-31"):
-            return datetime.combine(date.fromisoformat(text), time(0), built.site.zone).astimezone(UTC)
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            [f"--at: found {text!r}; allowed: a day such as 2024-01-15 or a time such as 2024-01-15T06:00Z"]
-        ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def show(console: Console, done: Planned, everything: bool) -> None:

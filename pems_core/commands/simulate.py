@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -11,15 +11,16 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pems_core.domain import ConfigError
+from pems_core.domain import QUARTER, ConfigError
 from pems_core.reporting import html_report, overview, results_table
 from pems_core.reporting.result import Report
 from pems_core.simulation.experiment import BASELINES, Experiment
 from pems_core.simulation.outlook import ForecastQuality
-from pems_core.site import HouseFile
 
-from .inputs import house_from, scenario_from
+from .inputs import house_from, moment, scenario_from
+from .options import HOUSE_HELP, SEED, Share, require_writable
 
+MOST_DAYS = 3660
 EXPORTED = (
     "grid_import_kw",
     "grid_export_kw",
@@ -34,7 +35,7 @@ EXPORTED = (
 
 
 @click.command()
-@click.option("--house", type=click.Path(path_type=Path, dir_okay=False), help="The house file. [the example house]")
+@click.option("--house", type=click.Path(path_type=Path, dir_okay=False), help=HOUSE_HELP)
 @click.option(
     "--scenario", type=click.Path(path_type=Path, dir_okay=False), help="CSV with the series. [generated series]"
 )
@@ -52,10 +53,8 @@ EXPORTED = (
 @click.option("--every", type=click.IntRange(15, 1440), default=15, show_default=True, help="Minutes between plans.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True)
 @click.option("--bound/--no-bound", default=True, show_default=True, help="Compute the perfect-foresight optimum.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of generated series, errors and sensor noise.")
-@click.option(
-    "--soc", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="State of charge at the start."
-)
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Of generated series, errors and sensor noise.")
+@click.option("--soc", type=Share(), default=0.5, show_default=True, help="State of charge at the start.")
 @click.option("--export", type=click.Path(path_type=Path, dir_okay=False), help="Write what happened as CSV.")
 @click.option(
     "--report",
@@ -85,12 +84,13 @@ def simulate(
     """Let a strategy run a simulated house, and say what it saved and how it knows."""
     if every % 15:
         raise ConfigError([f"--every: found {every}; allowed: multiples of 15 minutes"])
+    require_writable(export=export, report=report, picture=picture)
     built = house_from(house)
-    series, begins = scenario_from(built, scenario, recording, days, seed)
+    series, begins = scenario_from(built, scenario, recording, require_days(days), seed)
     experiment = Experiment(
         house=built,
         scenario=series,
-        start=start_time(start, begins, built),
+        start=begins if start is None else moment(start, "--start", built),
         days=days,
         forecast=ForecastQuality(forecast),
         strategy=strategy,
@@ -105,22 +105,19 @@ def simulate(
     hand_over(done, report, export, picture)
 
 
-def start_time(text: str | None, default: datetime, house: HouseFile) -> datetime:
-    """A local day, or an instant in UTC."""
-    if text is None:
-        return default
-    try:
-        if len(text) == len("2024-01-31"):
-            return datetime.combine(date.fromisoformat(text), time(0), house.site.zone).astimezone(UTC)
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            [f"--start: found {text!r}; allowed: a day such as 2024-01-15 or a time such as 2024-01-15T06:00Z"]
-        ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+def require_days(days: float) -> float:
+    """The days as they were given, if they are whole quarter hours.
+
+    :raises ConfigError: if they are not, or not between one quarter hour and ten years.
+    """
+    allowed = f"quarter hours (0.25 is six hours), up to {MOST_DAYS} days"
+    if not 0 < days <= MOST_DAYS or timedelta(days=days) % QUARTER:
+        raise ConfigError([f"--days: found {days:g}; allowed: {allowed}"])
+    return days
 
 
 def run_with_progress(experiment: Experiment) -> Report:
+    experiment.check()
     console = Console(stderr=True)
     console.print(f"{experiment.scenario.name}: {experiment.start:%Y-%m-%d %H:%M} UTC, {experiment.days:g} days")
     columns = (TextColumn("{task.description:>16}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))

@@ -19,7 +19,7 @@ from .bound import Bound, perfect_foresight
 from .house import SimulatedHouse
 from .loop import Controller, PlanningController, Progress, RuleController, run_closed_loop
 from .outlook import ForecastQuality, Outlook
-from .scenario import Scenario
+from .scenario import Scenario, minutes
 from .valuation import Valuation
 
 BASELINES = ("thermostat_only", "self_use", "rules")
@@ -58,9 +58,9 @@ class Experiment:
         :raises BadSeries: if the scenario does not cover the days.
         :raises ConfigError: if a strategy is unknown.
         """
-        self._check()
+        self.check()
         valuation = Valuation.at(self.end, self.house.house, self.scenario)
-        names = [self.strategy or self.house.house.strategy.name, *self.baselines]
+        names = [self._name, *self.baselines]
         results = [self._run(name, valuation, progress) for name in dict.fromkeys(names)]
         bound = self.bound(valuation) if self.with_bound else None
         return self._report(results, bound)
@@ -107,19 +107,35 @@ class Experiment:
             raise ConfigError([f"strategy: found {name!r}; allowed: {', '.join(sorted(known))}"])
         return known[name]
 
-    def _check(self) -> None:
+    @property
+    def _name(self) -> str:
+        return self.strategy or self.house.house.strategy.name
+
+    def check(self) -> None:
+        """Find out before anything is computed whether it can be.
+
+        :raises BadSeries: if the scenario does not cover the days.
+        :raises ConfigError: if the strategy is unknown.
+        """
         scenario, allowed = self.scenario, f"{self.scenario.start.isoformat()} to {self.scenario.end.isoformat()}"
         faults = [
             f"{scenario.name}: the simulation {what} at {at.isoformat()}; {allowed} is allowed"
             for what, at in (("starts", self.start), ("ends", self.end))
             if not scenario.start <= at <= scenario.end
         ]
+        # The house runs in quarter hours; the report shows whole intervals of the scenario.
+        step = max(QUARTER, scenario.step)
+        faults += [
+            f"the simulation {what} at {at.isoformat()}; steps of {minutes(step):g} min from "
+            f"{scenario.start.isoformat()} are allowed"
+            for what, at in (("starts", self.start), ("ends", self.end))
+            if (at - scenario.start) % step
+        ]
         if self.days <= 0:
             faults.append(f"days is {self.days:g}; more than 0 is allowed")
-        if (self.start - scenario.start) % QUARTER:
-            faults.append(f"the simulation starts at {self.start.isoformat()}; quarter hours are allowed")
         if faults:
             raise BadSeries(faults)
+        self._strategy(self._name)
 
     def _report(self, results: Sequence[RunResult], bound: Bound | None) -> Report:
         site, house = self.house.site, self.house.house

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -166,7 +167,7 @@ def read_rows(path: Path, faults: Faults) -> tuple[list[str], list[list[str]]]:
             else path.open(encoding="utf-8-sig", newline="") as file
         ):
             lines = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise BadSeries([f"{path.name} cannot be read: {error}; CSV in UTF-8 is needed"]) from error
     while lines and not lines[-1]:
         lines.pop()
