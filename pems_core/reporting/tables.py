@@ -19,6 +19,8 @@ from .scores import savings, scores
 from .words import NOTHING, clock, day, local, money, percent, power, price, seconds, zone
 
 PLAN_FORMAT = "pems-plan/1"
+MOST_OF_A_FIGURE = 13
+"""Characters of "123456.78 CZK"; what is longer breaks into lines."""
 FLOW_HEADINGS = {
     "pv_kw": "PV",
     "base_load_kw": "load",
@@ -33,10 +35,19 @@ FLOW_HEADINGS = {
 
 def results_table(report: Report) -> RenderableType:
     """The figures of all runs side by side, and what the first saves against each other one."""
-    table = Table(title=report.title, title_justify="left", title_style="bold", caption_justify="left")
-    table.add_column("")
+    # No lines between the columns: four runs fit into 80 characters.
+    table = Table(
+        title=report.title,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 0, 0, 1),
+    )
+    table.add_column("", no_wrap=True)
     for run in report.results:
-        table.add_column(run.name, justify="right", style="bold" if run is report.subject else "")
+        style = "bold" if run is report.subject else ""
+        table.add_column(run.name, justify="right", style=style, max_width=max(len(run.name), MOST_OF_A_FIGURE))
     for score in scores(report):
         table.add_row(score.name, *score.values)
     if not report.baselines:
@@ -79,7 +90,7 @@ def plan_summary(plan: Plan, currency: str) -> str:
     if plan.gap is not None:
         parts.append(f"at most {money(plan.gap, currency)} above the best possible")
     if plan.executed_cost is not None:
-        parts.append(f"{money(plan.executed_cost, currency)} as the devices would do it")
+        parts.append(f"spends {money(plan.executed_cost, currency)} within the horizon as the devices would do it")
     return ", ".join([*parts, f"{plan.rung} in {seconds(plan.solve_s)}"])
 
 
