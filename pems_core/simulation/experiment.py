@@ -23,6 +23,8 @@ from .scenario import Scenario, minutes
 from .valuation import Valuation
 
 BASELINES = ("thermostat_only", "self_use", "rules")
+PATIENCE_S = 120.0
+"""For one plan: in a simulation nobody waits, and a busy machine shall not change what is simulated."""
 PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")
 
 
@@ -92,7 +94,10 @@ class Experiment:
             controller = RuleController(found, house, outlook)
         else:
             house = replace(house, strategy=found)
-            controller = PlanningController(Planner(house, self.house.options), outlook, self.every)
+            options = self.house.options
+            patient = replace(options.limits, time_limit_s=max(PATIENCE_S, options.limits.time_limit_s))
+            planner = Planner(house, replace(options, limits=patient))
+            controller = PlanningController(planner, outlook, self.every)
         try:
             return run_closed_loop(name, controller, house, self._simulated(), self.end, valuation, progress)
         finally:
