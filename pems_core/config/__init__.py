@@ -16,11 +16,14 @@ from .core import (
 )
 from .faults import did_you_mean
 from .load import ENVIRONMENT, Config, load_config, parse_config
-from .section import Fault, Number, Secret, Section, Table, WallClock
+from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
 
 __all__ = [
     "CORE_SECTIONS",
     "ENVIRONMENT",
+    "MOST_KW",
+    "MOST_KWH",
+    "MOST_RELAY_KW",
     "Config",
     "ConfigError",
     "DistributionWindow",

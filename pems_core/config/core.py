@@ -12,7 +12,7 @@ from pems_core.domain import GridSpec, PvArray
 from pems_core.tariff import DAY_MIN, PriceWindow, Tariff
 
 from .faults import did_you_mean
-from .section import Fault, Number, Section, Table, WallClock
+from .section import MOST_KW, Fault, Number, Section, Table, WallClock
 
 Stage = Literal["observe", "limited", "control"]
 QUARTER_MINUTES = 15
@@ -47,8 +47,10 @@ class GridSection(Section):
 
     required: ClassVar[bool] = True
 
-    import_limit_kw: Number = Field(examples=[17.0], gt=0, description="highest power drawn from the grid [kW]")
-    export_limit_kw: Number = Field(0.0, ge=0, description="highest power fed into the grid [kW]")
+    import_limit_kw: Number = Field(
+        examples=[17.0], gt=0, le=MOST_KW, description="highest power drawn from the grid [kW]"
+    )
+    export_limit_kw: Number = Field(0.0, ge=0, le=MOST_KW, description="highest power fed into the grid [kW]")
 
     def spec(self) -> GridSpec:
         return GridSpec(self.import_limit_kw, self.export_limit_kw)
@@ -130,7 +132,7 @@ class PvSection(Section):
 
     repeated: ClassVar[bool] = True
 
-    peak_kw: Number = Field(examples=[5.0], gt=0, description="power under standard conditions [kW]")
+    peak_kw: Number = Field(examples=[5.0], gt=0, le=MOST_KW, description="power under standard conditions [kW]")
     tilt_deg: Number = Field(examples=[35.0], ge=0, le=90, description="0 flat, 90 upright [degrees]")
     azimuth_deg: Number = Field(examples=[180.0], ge=0, le=360, description="0 north, 90 east, 180 south [degrees]")
     dc_of: str = Field("inverter", description='hybrid inverter it hangs on; "" for an inverter of its own')

@@ -51,6 +51,12 @@ class Surroundings:
     folder: Path
 
 
+MOST_KW = 500.0
+"""No part of a household has more: a larger number is in W."""
+MOST_RELAY_KW = 100.0
+MOST_KWH = 1000.0
+"""No battery of a household holds more: a larger number is in Wh."""
+
 Number = Annotated[float, Strict()]
 """A TOML number; text and true/false are faults."""
 

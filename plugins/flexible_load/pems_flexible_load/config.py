@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pems_core.config import Fault, Number, Section, WallClock
+from pems_core.config import MOST_KW, Fault, Number, Section, WallClock
 from pems_core.domain import FlexibleLoadSpec
 
 
@@ -19,7 +19,7 @@ class FlexibleLoadSection(Section):
         examples=["load"], pattern=r"^[a-z][a-z0-9_]*$", description="small letters, digits and _, such as car"
     )
     power_min_kw: Number = Field(0.0, ge=0, description="lowest power while it runs [kW]")
-    power_max_kw: Number = Field(examples=[1000.0], gt=0, description="highest power [kW]")
+    power_max_kw: Number = Field(examples=[MOST_KW], gt=0, le=MOST_KW, description="highest power [kW]")
     on_off: bool = Field(False, strict=True, description="true: runs at power_max_kw or not at all")
     energy_kwh: Number = Field(examples=[1.0], ge=0, description="needed each day [kWh]")
     available_from: WallClock = Field(time(0), description='local time from which it may run, "HH:MM"')

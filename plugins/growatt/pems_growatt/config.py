@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from pems_core.config import Fault, Number, Section
+from pems_core.config import MOST_KW, MOST_KWH, Fault, Number, Section
 from pems_core.domain import BatterySpec, HybridInverterSpec
 
 Points = tuple[tuple[Number, Number], ...]
@@ -15,15 +15,21 @@ FLAT: Points = ((0.0, 1.0),)
 class GrowattSection(Section):
     """A Growatt hybrid inverter; without `battery_kwh` it has no battery."""
 
-    ac_limit_kw: Number = Field(examples=[10.0], gt=0, description="highest AC power of the inverter [kW]")
+    ac_limit_kw: Number = Field(examples=[10.0], gt=0, le=MOST_KW, description="highest AC power of the inverter [kW]")
     inverting_efficiency: Number = Field(0.97, gt=0, le=1, description="DC bus to house [share]")
     rectifying_efficiency: Number = Field(0.97, gt=0, le=1, description="house to DC bus [share]")
     grid_charge_limit_kw: Number | None = Field(
         None, ge=0, description="highest AC power that flows into the DC bus [kW]; default: ac_limit_kw"
     )
-    battery_kwh: Number = Field(0.0, ge=0, description="usable capacity between 0 and 100 % [kWh]; 0: no battery")
-    charge_limit_kw: Number | None = Field(None, gt=0, description="highest charge power at the terminals [kW]")
-    discharge_limit_kw: Number | None = Field(None, gt=0, description="highest discharge power at the terminals [kW]")
+    battery_kwh: Number = Field(
+        0.0, ge=0, le=MOST_KWH, description="usable capacity between 0 and 100 % [kWh]; 0: no battery"
+    )
+    charge_limit_kw: Number | None = Field(
+        None, gt=0, le=MOST_KW, description="highest charge power at the terminals [kW]"
+    )
+    discharge_limit_kw: Number | None = Field(
+        None, gt=0, le=MOST_KW, description="highest discharge power at the terminals [kW]"
+    )
     charge_efficiency: Number = Field(0.96, gt=0, le=1, description="terminals to cells [share]")
     discharge_efficiency: Number = Field(0.96, gt=0, le=1, description="cells to terminals [share]")
     reserve_soc: Number = Field(0.2, ge=0, lt=1, description="state of charge that plans keep in reserve [share]")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from pems_core.config import Fault, Number, Section, Table, WallClock, did_you_mean
+from pems_core.config import MOST_RELAY_KW, Fault, Number, Section, Table, WallClock, did_you_mean
 from pems_core.domain import ComfortBand, ComfortSchedule, HeatingSpec, RoomSpec
 
 
@@ -25,7 +25,9 @@ class RoomTable(Table):
     name: str = Field(
         examples=["room"], pattern=r"^[a-z][a-z0-9_]*$", description="small letters, digits and _, such as living_room"
     )
-    relay_kw: Number = Field(examples=[1.0], gt=0, description="power drawn while the relay is on [kW]")
+    relay_kw: Number = Field(
+        examples=[1.0], gt=0, le=MOST_RELAY_KW, description="power drawn while the relay is on [kW]"
+    )
     comfort: tuple[ComfortPeriod, ...] = Field(
         examples=[[]], description="periods in order of time; the last holds over midnight"
     )
