@@ -14,6 +14,9 @@ from .model import Rounding
 from .solvers import Solution, Solver, Status
 from .standard_form import Floats, StandardForm
 
+SEARCH_SHARE = 0.4
+"""Of the time limit: the search seldom finds more after that, and the last relaxation needs its time too."""
+
 
 @dataclass(frozen=True, slots=True)
 class SolveLimits:
@@ -100,7 +103,8 @@ class _Search:
         guess = self._guess(held, floor.x)
         if guess.x is not None and guess.objective <= floor.objective + self.limits.gap:
             return guess, True
-        searched = self.solver.solve(held, self.left_s, self.limits.gap, start=guess.x)
+        search_s = min(self.left_s, SEARCH_SHARE * self.limits.time_limit_s)
+        searched = self.solver.solve(held, search_s, self.limits.gap, start=guess.x)
         complete = searched.status is Status.OPTIMAL
         if searched.x is None or searched.objective >= guess.objective - 1e-6:
             if guess.x is None:

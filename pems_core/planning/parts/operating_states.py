@@ -95,12 +95,12 @@ class OperatingStates:
         )
 
     def _add_grid_charging(self) -> None:
-        """Charging from the grid only in battery_first, and never while power is inverted."""
-        near, burning = self.near, self._burning_pays
-        from_house_limit = self.inverter.from_house_kw[0].ub
-        self.inverter.battery_charge_grid = pyo.Var(
-            near, bounds=(0, 1), domain=lambda _, t: pyo.Binary if t in burning else pyo.Reals
-        )
+        """Charging from the grid only in battery_first, and never while power is inverted.
+
+        Both at once would burn energy, which earns at negative prices and costs nothing while PV is curtailed.
+        """
+        near, from_house_limit = self.near, self.inverter.from_house_kw[0].ub
+        self.inverter.battery_charge_grid = pyo.Var(near, within=pyo.Binary)
         self.inverter.grid_charge_in_battery_first = pyo.Constraint(
             near, rule=lambda b, t: b.battery_charge_grid[t] <= b.state[t, "battery_first"]
         )
@@ -108,23 +108,8 @@ class OperatingStates:
             near, rule=lambda b, t: b.from_house_kw[t] <= from_house_limit * b.battery_charge_grid[t]
         )
         self.inverter.gives_to_house = pyo.Constraint(
-            sorted(burning),
-            rule=lambda b, t: b.to_house_kw[t] <= self.spec.ac_limit_kw * (1 - b.battery_charge_grid[t]),
+            near, rule=lambda b, t: b.to_house_kw[t] <= self.spec.ac_limit_kw * (1 - b.battery_charge_grid[t])
         )
-
-    @cached_property
-    def _burning_pays(self) -> set[int]:
-        """Near steps in which rectifying and inverting at once would pay.
-
-        It burns energy, which earns at negative prices, and costs nothing while other PV of the site is curtailed.
-        """
-        buy, sell = self.forecasts["import_price_per_kwh"], self.forecasts["feed_in_price_per_kwh"]
-        load_kw = self.forecasts["base_load_kw"]
-        return {
-            t
-            for t in self.near
-            if min(buy[t], sell[t]) < 0 or self.site_pv_kw[t] > max(self.available_pv_kw[t], load_kw[t])
-        }
 
     def _add_exclusions_beyond(self) -> None:
         """Without whole states these two keep a plan from burning energy in circles."""
