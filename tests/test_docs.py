@@ -26,8 +26,6 @@ from pems_core.testing import DEVICE_CONTRACT
 ROOT = Path(__file__).parents[1]
 HAND_WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 PAGES = [*HAND_WRITTEN, *sorted(ROOT.glob("plugins/*/README.md"))]
-DRAWN_LATER = {"docs/images/overview.png"}
-"""What the program draws for the documentation (`pems demo --picture`)."""
 
 
 def page(name: str) -> str:
@@ -232,8 +230,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             continue
         file, _, anchor = target.partition("#")
         goal = (path.parent / file).resolve() if file else path
-        drawn_later = goal.is_relative_to(ROOT) and name_of(goal) in DRAWN_LATER
-        if not (goal.exists() or drawn_later) or (anchor and anchor not in anchors(goal)):
+        if not goal.exists() or (anchor and anchor not in anchors(goal)):
             dead.append(target)
     assert dead == []
 
