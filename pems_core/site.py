@@ -23,7 +23,7 @@ from .planning.model import DispatchModel
 from .planning.planner import PlanOptions
 from .planning.site import PlannedHouse
 from .planning.solve import SolveLimits
-from .plugins import create_devices, create_strategies
+from .plugins import create_devices, create_strategies, stage_faults
 from .protocols import Device, RuleBased, Strategy
 from .tariff import Tariff
 
@@ -76,7 +76,7 @@ def read_house(config: Config, manager: pluggy.PluginManager) -> HouseFile:
     :raises ConfigError: if a strategy is unknown, or PV hangs on a device that is not there; all faults together.
     """
     devices = list(create_devices(manager, config))
-    faults = _pv_faults(config, devices)
+    faults = [*_pv_faults(config, devices), *stage_faults(config, [device.name for device in devices])]
     ac_share = _ac_pv_share(config, devices)
     if ac_share:
         devices.append(PvPlant(AC_PV, PvSpec(ac_share)))
@@ -145,9 +145,10 @@ def _ac_pv_share(config: Config, devices: Sequence[Device]) -> float:
 
 def _pv_faults(config: Config, devices: Sequence[Device]) -> list[str]:
     """Arrays that name a hybrid inverter which is not there; without any, the default means one of their own."""
+    own = '"" for an inverter of its own'
     names = [device.name for device in devices if hasattr(device.equipment, "pv_share")]
     return [
-        f"pv[{i}].dc_of: found {array.dc_of!r}; allowed: {', '.join(names) or 'no inverter is configured'}"
-        for i, array in enumerate(config.all(PvSection))
+        f"pv[{i}].dc_of: found {array.dc_of!r}; allowed: {', '.join([*names, own])}"
+        for i, array in enumerate(config.all(PvSection), start=1)
         if array.dc_of and array.dc_of not in names and "dc_of" in array.model_fields_set
     ]

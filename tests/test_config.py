@@ -17,6 +17,7 @@ from pems_growatt.config import GrowattSection
 from pems_heating_loxone.config import HeatingSection
 from pydantic import SecretStr
 
+from pems_core.commands.inputs import house_from
 from pems_core.config import (
     CORE_SECTIONS,
     Config,
@@ -515,3 +516,16 @@ def test_watts_for_kilowatts_are_told() -> None:
     assert "growatt.battery_kwh: found 10240; allowed: less than or equal to 1000" in told
     assert "pv[1].peak_kw: found 7000; allowed: less than or equal to 500" in told
     assert "heating_loxone.room[kitchen].relay_kw: found 4800; allowed: less than or equal to 100" in told
+
+
+def test_a_house_is_told_what_hangs_on_nothing_and_which_names_nobody_knows(tmp_path: Path) -> None:
+    file = tmp_path / "pems.toml"
+    array = '[[pv]]\npeak_kw = 5\ntilt_deg = 35\nazimuth_deg = 180\ndc_of = "garage"\n'
+    file.write_text(PLACE + array + '[strategy]\nname = "lowest_bil"\n[stages]\nheater = "control"\n', encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        house_from(file)
+    told = str(caught.value)
+    assert "pv[1].dc_of: found 'garage'; allowed: \"\" for an inverter of its own" in told
+    assert "strategy: found 'lowest_bil'" in told
+    assert "did you mean 'lowest_bill'" in told
+    assert "stages.heater" in told

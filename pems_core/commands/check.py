@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from pems_core.config import Config, ConfigError, load_config
-from pems_core.plugins import declared_sections, load_plugins, stage_faults
+from pems_core.config import Config, load_config
+from pems_core.plugins import declared_sections, load_plugins
 from pems_core.protocols import Device
 from pems_core.site import read_house
 
@@ -23,11 +23,7 @@ def check(house: Path, defaults: bool) -> None:
     """Check a house file and show what it describes."""
     plugins = load_plugins()
     config = load_config(house, declared_sections(plugins), os.environ)
-    devices = read_house(config, plugins).house.devices
-    faults = stage_faults(config, [device.name for device in devices])
-    if faults:
-        raise ConfigError(faults)
-    show(Console(), config, devices, defaults)
+    show(Console(), config, read_house(config, plugins).house.devices, defaults)
 
 
 def show(console: Console, config: Config, devices: Sequence[Device], defaults: bool) -> None:
