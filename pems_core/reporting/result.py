@@ -25,7 +25,7 @@ class RunResult:
 
     - means of the interval [kW], never negative: `grid_import_kw`, `grid_export_kw`, `base_load_kw`, `pv_kw` (what
       the arrays delivered; with `pv_curtailed_kw` it adds up to what they could have), `battery_charge_kw` and
-      `battery_discharge_kw` (battery terminals), `heating_kw`, `flexible_load_kw`
+      `battery_discharge_kw` (AC equivalents), `heating_kw`, `flexible_load_kw`
     - levels at the end of the interval: `soc` (0..1), `<room>_c` (°C)
     - `mode` of the inverter, `plan_source` (rung of the plan in force), `cost`: the bill of the interval [currency]
 
