@@ -103,7 +103,8 @@ class _Search:
         guess = self._guess(held, floor.x)
         if guess.x is not None and guess.objective <= floor.objective + self.limits.gap:
             return guess, True
-        search_s = min(self.left_s, SEARCH_SHARE * self.limits.time_limit_s)
+        enough_s = SEARCH_SHARE * self.limits.time_limit_s if guess.x is not None else self.left_s
+        search_s = min(self.left_s, enough_s)
         searched = self.solver.solve(held, search_s, self.limits.gap, start=guess.x)
         complete = searched.status is Status.OPTIMAL
         if searched.x is None or searched.objective >= guess.objective - 1e-6:

@@ -8,12 +8,13 @@ import pyomo.environ as pyo
 
 from pems_core.domain import BatteryState, Forecasts, HybridInverterSpec, InverterState, SiteState, of_kind
 from pems_core.domain.equipment import BatterySpec, Curve, on_curve
-from pems_core.planning.model import DispatchModel
+from pems_core.planning.model import DispatchModel, Values
 
 from .operating_states import OperatingStates
 from .terminal import stored_kwh_value
 
-NO_FLOW_KW = 1e-6
+CHARGING_KW = 0.02
+FROM_HOUSE = ".from_house_kw"
 
 
 def add_hybrid_inverter(
@@ -98,9 +99,29 @@ def _add_curtailment(
             <= 1
         ),
     )
-    model.add_guess(
-        lambda value: [(inverter.curtailing[t], float(value(grid.import_kw[t]) <= NO_FLOW_KW)) for t in near]
-    )
+
+    def guess(value: Values) -> list[tuple[Any, float]]:
+        # With a surplus there is no need to import, with a deficit none to curtail; charging takes all there is.
+        return [
+            (
+                inverter.curtailing[t],
+                float(available_pv_kw[t] > _drawn_kw(model, t, value) and _taken_kw(model, t, value) <= CHARGING_KW),
+            )
+            for t in near
+        ]
+
+    model.add_guess(guess)
+
+
+def _drawn_kw(model: DispatchModel, t: int, value: Values) -> float:
+    """What the house draws in a step of a solution, apart from feed-in and charging from the grid."""
+    given_kw = sum(value(kw(t)) for kw in model.sources.values())
+    return given_kw - value(model.export_kw(t)) - _taken_kw(model, t, value)
+
+
+def _taken_kw(model: DispatchModel, t: int, value: Values) -> float:
+    """What inverters take from the house to charge in a step of a solution."""
+    return sum(value(kw(t)) for name, kw in model.sinks.items() if name.endswith(FROM_HOUSE))
 
 
 def _add_battery(
