@@ -149,6 +149,8 @@ def test_the_table_shows_the_numbers_of_the_runs() -> None:
     assert f"{imported:.0f} kWh" in text
     assert f"{report.subject.flows['grid_import_kw'].max():.1f} kW" in text
     assert savings(report)[0].saving in text
+    plans = next(score for score in scores(report) if score.name == "plans")
+    assert plans.values[0] == "94 solver, 2 shifted"
     assert "94 solver, 2" in text
     assert "shifted" in text
 

@@ -6,7 +6,7 @@ simulated house all start from them, so that a second brand needs no second set 
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cached_property
@@ -236,7 +236,3 @@ class Executed:
 
 def clip(value: float, low: float, high: float) -> float:
     return max(low, min(high, value))
-
-
-def names(rooms: Sequence[RoomSpec]) -> tuple[str, ...]:
-    return tuple(room.name for room in rooms)

@@ -73,16 +73,14 @@ DISTURBANCE_GAIN_PER_H = 0.12
 """Observer gains: shares of what the model got wrong that are believed at once, and that become a lasting heat flow."""
 
 
-def observe_room(
-    room: RoomSpec, predicted: RoomState, measured_c: float, length_h: float, damping: float = 1.0
-) -> RoomState:
+def observe_room(room: RoomSpec, predicted: RoomState, measured_c: float, length_h: float) -> RoomState:
     """Correct a predicted room by the temperature that was measured (Luenberger observer with disturbance).
 
     A heat flow that the model lacks shows as an air temperature that is off again and again; the observer
     turns it into `disturbance_kw`, so that plans have no lasting error.
     """
     error_k = measured_c - predicted.temperature_c
-    share = min(1.0, length_h / 0.25) * damping
+    share = min(1.0, length_h / 0.25)
     kw_per_k = room.outside_kw_per_k + room.slab_to_air_kw_per_k
     limit_kw = 0.5 * room.relay_kw + 5 * room.outside_kw_per_k
     disturbance_kw = predicted.disturbance_kw + DISTURBANCE_GAIN_PER_H * share * kw_per_k * error_k
