@@ -21,7 +21,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run cbc demo test check bench bench-full lock clean
+.PHONY: help setup setup-run programs demo test check bench bench-full lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,7 +29,7 @@ help: ## Show what can be made
 demo: setup-run ## Set up everything and run three winter days of a simulated house
 	$(BIN)/pems demo
 
-test: setup cbc check ## Set up everything, check the code and run all tests
+test: setup programs check ## Set up everything, check the code and run all tests
 	$(BIN)/python -m pytest
 
 check: setup ## Formatting, lint, types and import contracts
@@ -62,13 +62,15 @@ setup-run: .venv/.set-up ## Virtual environment with what PEMS needs to run
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-cbc: # the second solver is a program of its own
-	@command -v cbc >/dev/null && exit 0; \
+programs: # that tests run for real: the second solver and a broker
+	@missing=""; command -v cbc >/dev/null || missing="$$missing coinor-cbc"; \
+	command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$$missing mosquitto"; \
+	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing the solver CBC (Debian package coinor-cbc)"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq coinor-cbc >/dev/null && exit 0; \
+		echo "Installing Debian packages:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
 	fi; \
-	echo "The solver CBC is not installed; get it with: sudo apt-get install coinor-cbc. Its tests are skipped."
+	echo "Not installed:$$missing; get them with: sudo apt-get install$$missing. Their tests are skipped."
 
 lock: ## Pin what is needed in requirements/, with hashes and without addresses (needs uv)
 	@command -v "$(UV)" >/dev/null || { echo "uv is needed to lock; get it with: pip install uv"; exit 1; }

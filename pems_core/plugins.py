@@ -14,7 +14,7 @@ import pluggy
 from . import hookspecs
 from .config import CORE_SECTIONS, Config, Section, StagesSection, did_you_mean
 from .domain import ConfigError
-from .protocols import Device, Forecaster, RuleBased, Strategy
+from .protocols import Device, Forecaster, RuleBased, Strategy, Transport
 
 GROUP = "pems"
 BROKEN_MODULE = (ImportError, SyntaxError, AttributeError, NameError, TypeError, ValueError, OSError)
@@ -55,6 +55,7 @@ class Given:
     devices: tuple[str, ...] = ()
     forecasters: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
+    transports: tuple[str, ...] = ()
 
 
 def load_plugins(extra: Mapping[str, object] | None = None) -> pluggy.PluginManager:
@@ -108,6 +109,26 @@ def create_strategies(manager: pluggy.PluginManager, config: Config) -> tuple[St
     return _gather(manager, "strategies", lambda plugin: _strategies_of(manager, plugin, config))
 
 
+def create_transports(manager: pluggy.PluginManager, config: Config) -> tuple[Transport, ...]:
+    """The transports of every plugin.
+
+    :raises PluginError: if two transports have one name, or two carry the commands of one device.
+    """
+    transports = _gather(manager, "transports", lambda plugin: _transports_of(manager, plugin, config))
+    carriers: dict[str, list[str]] = {}
+    for transport in transports:
+        for device in transport.devices:
+            carriers.setdefault(device, []).append(transport.name)
+    faults = [
+        f"{device} is commanded over {' and '.join(names)}; one owner is allowed"
+        for device, names in carriers.items()
+        if len(names) > 1
+    ]
+    if faults:
+        raise PluginError(faults)
+    return transports
+
+
 def given(manager: pluggy.PluginManager, config: Config) -> dict[str, Given]:
     """What each plugin gives to a house, by the plugin's name."""
     return {
@@ -115,6 +136,7 @@ def given(manager: pluggy.PluginManager, config: Config) -> dict[str, Given]:
             devices=_named(_devices_of(manager, plugin, config)),
             forecasters=_named(_forecasters_of(manager, plugin, config)),
             strategies=_named(_strategies_of(manager, plugin, config)),
+            transports=_named(_transports_of(manager, plugin, config)),
         )
         for plugin in _names(manager)
     }
@@ -215,6 +237,10 @@ def _forecasters_of(manager: pluggy.PluginManager, plugin: str, config: Config) 
 
 def _strategies_of(manager: pluggy.PluginManager, plugin: str, config: Config) -> list[Strategy | RuleBased]:
     return [s for strategies in _only(manager, "create_strategies", plugin)(config=config) for s in strategies]
+
+
+def _transports_of(manager: pluggy.PluginManager, plugin: str, config: Config) -> list[Transport]:
+    return [t for transports in _only(manager, "create_transports", plugin)(config=config) for t in transports]
 
 
 class _Named(Protocol):

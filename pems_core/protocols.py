@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from .domain import (
+    Alert,
     Command,
     Control,
     Decision,
@@ -23,6 +24,7 @@ from .domain import (
     Value,
 )
 from .planning.model import DispatchModel
+from .transport.lines import Lines
 
 
 @runtime_checkable
@@ -124,13 +126,45 @@ class Forecaster(Protocol):
         """The series it can give now, by name; a series left out is taken from the next in the chain."""
 
 
+@runtime_checkable
 class Transport(Protocol):
-    """A way to reach devices."""
+    """A way to reach devices: a conversation in the words of one brand, over lines that the core keeps up."""
 
     @property
     def name(self) -> str: ...
 
-    async def send(self, command: Command) -> Receipt: ...
+    @property
+    def devices(self) -> Sequence[str]:
+        """The devices whose commands it carries; none if it only listens."""
+
+    async def run(self, lines: Lines) -> None:
+        """Listen, poll and probe until cancelled. Whatever fails on the way is an alert, not an end."""
+
+    async def send(self, command: Command) -> Receipt:
+        """Carry one command out, once, and read back what can be read back at once.
+
+        What already is as commanded is not written again. Called for one command at a time, in order.
+
+        :return: `sent` if nobody can say more, `acked`, `readback_ok`, `rejected` or `no_effect`, with what was seen.
+        :raises NotDelivered: if it is not known to have arrived; it may be sent again.
+        :raises WornOut: if the memory that it writes has no writes left today.
+        """
+
+    async def check(self, command: Command) -> Receipt:
+        """Whether what a command said still holds, without writing: `readback_ok`, `reverted`, or `sent` if unknown.
+
+        :raises NotDelivered: if it could not be read.
+        """
+
+    async def beat(self, count: int) -> None:
+        """Tell devices that watch PEMS that it is well: called only while the whole loop is, with a growing count.
+
+        :raises NotDelivered: if it could not be said.
+        """
 
     def readings(self) -> Mapping[str, Reading]:
-        """The newest reading of each point heard on this transport."""
+        """The newest reading of each point heard on it; what is broken is `suspect` or `missing`, never a zero."""
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        """What is wrong now."""

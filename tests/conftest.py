@@ -1,9 +1,12 @@
 """What many tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from .brokers import Mosquitto
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,3 +27,11 @@ def recordings() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{why}; in CI the tests on recordings must run")
     pytest.skip(f"{why}; it names the folder of recorded data")
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running broker of the test's own."""
+    broker = Mosquitto(tmp_path).start()
+    yield broker
+    broker.stop()

@@ -9,26 +9,28 @@ from .core import (
     PvSection,
     SiteSection,
     SolverSection,
-    Stage,
-    StagesSection,
     StrategySection,
     TariffSection,
 )
 from .faults import did_you_mean
+from .live import EMBEDDED, CyclesSection, MqttSection, Stage, StagesSection, StateSection
 from .load import ENVIRONMENT, Config, load_config, parse_config
 from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
 
 __all__ = [
     "CORE_SECTIONS",
+    "EMBEDDED",
     "ENVIRONMENT",
     "MOST_KW",
     "MOST_KWH",
     "MOST_RELAY_KW",
     "Config",
     "ConfigError",
+    "CyclesSection",
     "DistributionWindow",
     "Fault",
     "GridSection",
+    "MqttSection",
     "Number",
     "PvSection",
     "Secret",
@@ -37,6 +39,7 @@ __all__ = [
     "SolverSection",
     "Stage",
     "StagesSection",
+    "StateSection",
     "StrategySection",
     "Table",
     "TariffSection",

@@ -6,15 +6,15 @@ from itertools import combinations
 from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from pems_core.domain import GridSpec, PvArray
 from pems_core.tariff import DAY_MIN, PriceWindow, Tariff
 
 from .faults import did_you_mean
+from .live import CyclesSection, MqttSection, StagesSection, StateSection
 from .section import MOST_KW, Fault, Number, Section, Table, WallClock
 
-Stage = Literal["observe", "limited", "control"]
 QUARTER_MINUTES = 15
 
 
@@ -187,22 +187,6 @@ class SolverSection(Section):
             yield Fault(("far_step_minutes",), f"found {self.far_step_minutes}; allowed: {allowed}")
 
 
-class StagesSection(Section):
-    """[stages]: how far each device is trusted to PEMS; a device that is not listed has the default."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Stage]
-
-    default: Stage = Field("observe", description="observe: recommend only; limited: allow-list; control: all")
-
-    @property
-    def by_device(self) -> Mapping[str, Stage]:
-        return dict(self.__pydantic_extra__)
-
-    def of(self, device: str) -> Stage:
-        return self.by_device.get(device, self.default)
-
-
 CORE_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("site", SiteSection),
     ("grid", GridSection),
@@ -210,6 +194,9 @@ CORE_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("pv", PvSection),
     ("strategy", StrategySection),
     ("solver", SolverSection),
+    ("mqtt", MqttSection),
+    ("state", StateSection),
+    ("cycles", CyclesSection),
     ("stages", StagesSection),
 )
 

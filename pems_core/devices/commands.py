@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from pems_core.domain import BadSetting, Command, Control, Value
-
-NEVER = datetime.max.replace(tzinfo=UTC)
-"""Expiry of what gives a device back to its own control: that is right at any time."""
+from pems_core.domain import NEVER, BadSetting, Command, Control, Value
 
 
 def require_allowed(device: str, controls: Sequence[Control], settings: Mapping[str, Value]) -> None:

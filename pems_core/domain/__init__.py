@@ -1,6 +1,7 @@
 """Values that flow through the cycle: readings, states, forecasts, plans, decisions. No I/O, no Pyomo."""
 
-from .command import Command, Receipt, Stage
+from .alert import Alert, Severity
+from .command import NEVER, Command, Receipt, Stage
 from .control import Control, ControlKind
 from .equipment import (
     BatterySpec,
@@ -27,6 +28,7 @@ from .errors import (
     PemsError,
     StaleReading,
     UnsafePlan,
+    WornOut,
 )
 from .forecast import Forecast, Forecasts, History
 from .horizon import HOUR, QUARTER, Horizon, floor_time, require_utc
@@ -46,7 +48,9 @@ from .state import (
 
 __all__ = [
     "HOUR",
+    "NEVER",
     "QUARTER",
+    "Alert",
     "BadSeries",
     "BadSetting",
     "BatterySpec",
@@ -88,12 +92,14 @@ __all__ = [
     "RoomSpec",
     "RoomState",
     "Rung",
+    "Severity",
     "SiteState",
     "Stage",
     "StaleReading",
     "Step",
     "UnsafePlan",
     "Value",
+    "WornOut",
     "floor_time",
     "of_kind",
     "require_utc",

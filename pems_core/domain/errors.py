@@ -47,5 +47,9 @@ class NotDelivered(PemsError):
     """A command did not reach its device."""
 
 
+class WornOut(PemsError):
+    """A write was not made: today's budget of the memory that it wears is used up."""
+
+
 class BadSetting(Faults):
     """A device cannot be told this; the message has one line for each fault."""

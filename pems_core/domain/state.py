@@ -13,6 +13,9 @@ class BatteryState:
     soc: float
     """State of charge, 0..1; may lie below the floor or above the ceiling that plans keep."""
     temperature_c: float | None = None
+    charge_limit_kw: float | None = None
+    """What the battery itself allows now, 0 if it forbids charging; None if it does not say."""
+    discharge_limit_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class InverterState:
     battery: BatteryState | None = None
     mode: str = "load_first"
     export_enabled: bool = True
+    lacks: frozenset[str] = frozenset()
+    """What this unit was found not to be able to do: modes, `battery_charge_grid`, `grid_export`, `hold`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class RoomState:
     relay_on: bool = False
     relay_since: datetime | None = None
     """When the relay last switched; None if long ago."""
+    held_by: str = ""
+    """Who keeps PEMS from commanding the room now (window, user, lock), empty if nobody."""
 
 
 @dataclass(frozen=True, slots=True)

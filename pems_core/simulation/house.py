@@ -144,6 +144,8 @@ class SimulatedHouse:
         self._logged_loads = tuple(columns.values())
         levels = ["soc", *(f"{name}_c" for name in self._heating.names)]
         self._log = FlowLog(start, interval, [*FLOWS, *columns], levels)
+        self._powers_kw: dict[str, float] = dict.fromkeys([*FLOWS, *columns], 0.0)
+        self._flow_names = tuple(self._powers_kw)
 
     def copy(self) -> "SimulatedHouse":
         """A second house in the same state, which lives on by itself."""
@@ -194,6 +196,29 @@ class SimulatedHouse:
         `soc` is empty without a battery. `cost` is import less feed-in at their prices [currency].
         """
         return self._log.frame()
+
+    @property
+    def powers_kw(self) -> Mapping[str, float]:
+        """The flows of the last minute [kW], named and counted as in `flows`; zeros before the first."""
+        return self._powers_kw
+
+    def truth(self) -> Mapping[str, Value]:
+        """The points of `readings` as they really are now, without instruments; no `site/*` powers."""
+        points: dict[str, Value] = {}
+        if self._inverter is not None and self._inverter.battery is not None:
+            points[f"{self._inverter_name}/soc"] = self._inverter.battery.soc
+            points[f"{self._inverter_name}/battery_temperature_c"] = self._inverter.battery.temperature_c
+        heating = self._heating
+        for room, air_c, on, energy_kwh in zip(
+            heating.names, heating.thermal.air_c, heating.relay_on, heating.energy_kwh, strict=True
+        ):
+            point = f"{self._heating_name}/{room}"
+            points[f"{point}_temperature_c"] = float(air_c)
+            points[f"{point}_relay"] = bool(on)
+            points[f"{point}_heat_kwh"] = float(energy_kwh)
+        row = self._inputs.at(self._inputs.row(self._elapsed) if self.now < self._inputs.end else self._row)
+        points["site/outdoor_temperature_c"], points["site/ghi_w_m2"] = row[4], row[5]
+        return points
 
     def stored_energy(self) -> StoredEnergy:
         """What is stored now, in the rooms as they really are."""
@@ -297,6 +322,7 @@ class SimulatedHouse:
         ]
         self._metered_kwh += [import_kw, export_kw, pv_kw, bus.load_kw]
         self._metered_minutes += 1
+        self._powers_kw = dict(zip(self._flow_names, flows, strict=True))
         cost = (import_kw * prices[0] - export_kw * prices[1]) * MINUTE_H
         if self._log.minute(flows, cost, mode):
             battery = self._inverter.battery if self._inverter else None

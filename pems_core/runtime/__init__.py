@@ -1,0 +1,1 @@
+"""A house that runs: cycles, commands, heartbeat, and the way out."""

@@ -1,0 +1,1 @@
+"""Simulated devices as real servers, driven by the physics of the simulated house."""

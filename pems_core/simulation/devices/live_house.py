@@ -1,0 +1,58 @@
+"""The simulated house on a running clock, as the simulated devices see and move it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pems_core.clock import Clock
+from pems_core.domain import NEVER, Decision, Value, floor_time
+from pems_core.simulation.house import SimulatedHouse
+
+MINUTE = timedelta(minutes=1)
+
+
+class LiveHouse:
+    """Lets the house's time pass with a clock, in whole minutes, whenever somebody looks or `run` is awaited."""
+
+    def __init__(self, house: SimulatedHouse, clock: Clock) -> None:
+        """
+        :param house: starts at a time that is not after the clock's.
+        """
+        self.house = house
+        self.clock = clock
+        self._told: dict[str, dict[str, Value]] = {}
+
+    def catch_up(self) -> None:
+        """Bring the house to the last whole minute.
+
+        :raises BadSeries: if its scenario ends before.
+        """
+        minute = floor_time(self.clock.now(), MINUTE)
+        if minute > self.house.now:
+            self.house.advance(minute)
+
+    async def run(self) -> None:
+        """Keep up with the clock until cancelled."""
+        while True:
+            self.catch_up()
+            await self.clock.sleep(MINUTE.total_seconds() / 4)
+
+    @property
+    def powers_kw(self) -> Mapping[str, float]:
+        """The flows of the last minute; see `SimulatedHouse.powers_kw`."""
+        self.catch_up()
+        return self.house.powers_kw
+
+    def truth(self) -> Mapping[str, Value]:
+        """What is so now; see `SimulatedHouse.truth`."""
+        self.catch_up()
+        return self.house.truth()
+
+    def command(self, device: str, settings: Mapping[str, Value]) -> None:
+        """What a device's own logic has it do from now on, by control; what is left out is its local control."""
+        self.catch_up()
+        before, now = self._told.get(device, {}), self.house.now
+        ended = [Decision(device, control, value, "", now, now) for control, value in before.items()]
+        said = [Decision(device, control, value, "", now, NEVER) for control, value in settings.items()]
+        kept = {(d.device, d.control) for d in said}
+        self.house.apply([*(d for d in ended if (d.device, d.control) not in kept), *said])
+        self._told[device] = dict(settings)

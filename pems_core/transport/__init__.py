@@ -1,0 +1,1 @@
+"""Lines to the house: MQTT, Modbus, UDP and HTTP, and the process image of what was heard on them."""
