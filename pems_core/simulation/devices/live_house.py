@@ -1,7 +1,7 @@
 """The simulated house on a running clock, as the simulated devices see and move it."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 from pems_core.clock import Clock
 from pems_core.domain import NEVER, Decision, Value, floor_time
@@ -20,15 +20,32 @@ class LiveHouse:
         self.house = house
         self.clock = clock
         self._told: dict[str, dict[str, Value]] = {}
+        self._each_minute: list[Callable[[datetime], None]] = []
+        self._catching_up = False
+
+    def each_minute(self, act: Callable[[datetime], None]) -> None:
+        """Have a device act at the start of each minute of the house, with that instant.
+
+        However fast the clock passes and however rarely somebody looks, a device thus misses no minute.
+        """
+        self._each_minute.append(act)
 
     def catch_up(self) -> None:
         """Bring the house to the last whole minute.
 
         :raises BadSeries: if its scenario ends before.
         """
-        minute = floor_time(self.clock.now(), MINUTE)
-        if minute > self.house.now:
-            self.house.advance(minute)
+        if self._catching_up:
+            return
+        self._catching_up = True
+        try:
+            minute = floor_time(self.clock.now(), MINUTE)
+            while self.house.now < minute:
+                for act in self._each_minute:
+                    act(self.house.now)
+                self.house.advance(self.house.now + MINUTE)
+        finally:
+            self._catching_up = False
 
     async def run(self) -> None:
         """Keep up with the clock until cancelled."""
