@@ -64,6 +64,8 @@ async def run_cycle(
     except PemsError as fault:
         # A plan by rules can do without a series that its reasons would need.
         unexplained.append(f"explain: {fault}")
+    except Exception as fault:  # noqa: BLE001 - a plan is worth having without its reasons, whatever a plugin did
+        unexplained.append(f"explain: {type(fault).__name__}: {fault}")
     decided = decisions(plan, site.devices)
     clock.lap("explain")
     faults = [
@@ -90,6 +92,8 @@ def measure(
             states[device.name] = device.state(readings, before.devices.get(device.name) if before else None)
         except StaleReading as stale:
             faults[device.name] = str(stale)
+        except Exception as error:  # noqa: BLE001 - one bad device never stops the rest of the house
+            faults[device.name] = f"{type(error).__name__}: {error}"
     return SiteState(readings.now, states, faults, tuple(overrides), peak_so_far_kw)
 
 

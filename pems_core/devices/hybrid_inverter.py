@@ -27,6 +27,8 @@ from pems_core.planning.parts.inverter_modes import execute_hybrid_inverter
 
 MODES = ("load_first", "battery_first", "grid_first")
 MAX_AGE = timedelta(minutes=5)
+LIMITS_LAST = timedelta(hours=2)
+"""How long a plan believes the limits that a battery names: they follow its temperature and charge."""
 NO_FLOW_KW = 0.02
 
 
@@ -72,21 +74,36 @@ class HybridInverterDevice:
             soc = readings.number(f"{self.name}/soc", MAX_AGE, "share")
             if not 0.0 <= soc <= 1.0:
                 raise StaleReading(f"{self.name}/soc is {soc:g}; a share from 0 to 1 is needed")
-            battery = BatteryState(soc, self._battery_temperature_c(readings))
+            battery = self._battery(readings, soc)
         mode = readings.points.get(f"{self.name}/mode")
         export = readings.points.get(f"{self.name}/grid_export")
         return InverterState(
             battery,
             str(mode.value) if mode else "load_first",
             bool(export.value) if export else True,
+            self._lacks(readings),
         )
 
-    def _battery_temperature_c(self, readings: Readings) -> float | None:
-        # Only derating needs it; without it the battery is planned at its full limits.
+    def _battery(self, readings: Readings, soc: float) -> BatteryState:
+        """Without temperature or limits of its own a battery is planned at its full limits."""
+        return BatteryState(
+            soc,
+            self._if_fresh(readings, "battery_temperature_c", "°C"),
+            self._if_fresh(readings, "charge_limit_kw", "kW"),
+            self._if_fresh(readings, "discharge_limit_kw", "kW"),
+            readings.now + LIMITS_LAST,
+        )
+
+    def _if_fresh(self, readings: Readings, point: str, unit: str) -> float | None:
         try:
-            return readings.number(f"{self.name}/battery_temperature_c", MAX_AGE, "°C")
+            return readings.number(f"{self.name}/{point}", MAX_AGE, unit)
         except StaleReading:
             return None
+
+    def _lacks(self, readings: Readings) -> frozenset[str]:
+        """What the transport found the unit unable to do; that does not age."""
+        found = readings.points.get(f"{self.name}/lacks")
+        return frozenset(str(found.value).split()) if found else frozenset()
 
     def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
         add_hybrid_inverter(model, self.name, self.spec, state, forecasts)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from typing import TypeVar
 
 from .override import Override
@@ -16,6 +17,15 @@ class BatteryState:
     charge_limit_kw: float | None = None
     """What the battery itself allows now, 0 if it forbids charging; None if it does not say."""
     discharge_limit_kw: float | None = None
+    limited_until: datetime | None = None
+    """How long these two are believed: they come from temperature and charge, which both move on."""
+
+    def limits_kw(self, at: datetime) -> tuple[float, float]:
+        """What the battery itself allows at an instant: charge and discharge power, without end if it does not say."""
+        if self.limited_until is None or at >= self.limited_until:
+            return inf, inf
+        charge_kw = inf if self.charge_limit_kw is None else self.charge_limit_kw
+        return charge_kw, inf if self.discharge_limit_kw is None else self.discharge_limit_kw
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,7 @@ class InverterState:
     mode: str = "load_first"
     export_enabled: bool = True
     lacks: frozenset[str] = frozenset()
-    """What this unit was found not to be able to do: modes, `battery_charge_grid`, `grid_export`, `hold`."""
+    """What this unit was found not to be able to do: modes, `battery_charge_grid`, `grid_export`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,9 @@ class RoomState:
     relay_since: datetime | None = None
     """When the relay last switched; None if long ago."""
     held_by: str = ""
-    """Who keeps PEMS from commanding the room now (window, user, lock), empty if nobody."""
+    """What keeps PEMS from commanding the room now (`window`, `user`, `lock`), empty if nothing does."""
+    held_until: datetime | None = None
+    """How long a plan takes that to last."""
 
 
 @dataclass(frozen=True, slots=True)

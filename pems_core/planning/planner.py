@@ -73,6 +73,9 @@ class Planner:
             except PemsError as fault:
                 self.faults.append(f"{rung.__name__.strip('_')}: {fault}")
                 continue
+            except Exception as fault:  # noqa: BLE001 - a plugin's own error must not take the plan from the house
+                self.faults.append(f"{rung.__name__.strip('_')}: {type(fault).__name__}: {fault}")
+                continue
             self.last = replace(plan, detail="; ".join(self.faults))
             return self.last
         raise NoPlan("not even a release could be planned: " + "; ".join(self.faults))

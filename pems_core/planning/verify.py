@@ -174,7 +174,8 @@ def _kept_on_kw(plan: Plan, name: str, room: RoomSpec, state: SiteState) -> tupl
         if (kw > room.relay_kw / 2) != on:
             on, since, kept = not on, start, False
         in_minimum = since is not None and start - since < room.min_on
-        kept = on and (_wanted_on(plan, name, room, state, start) or (kept and in_minimum))
+        by_others = now.held_until is not None and start < now.held_until
+        kept = on and (by_others or _wanted_on(plan, name, room, state, start) or (kept and in_minimum))
         kept_kw.append(kw if kept else 0.0)
     return tuple(kept_kw)
 
@@ -207,14 +208,15 @@ def _device(plan: Plan, device: Device, state: SiteState, forecasts: Forecasts) 
 def _inverter(plan: Plan, name: str, spec: HybridInverterSpec, state: SiteState, forecasts: Forecasts) -> Iterator[str]:
     available = forecasts.get("pv_kw", 0.0)
     derating = _derating(spec, state.of(name, InverterState))
-    for t in range(plan.horizon.steps):
+    for t, start in enumerate(plan.horizon.starts):
         limits = [(f"{name}.to_house_kw", spec.ac_limit_kw), (f"{name}.pv_kw", spec.pv_share * max(0.0, available[t]))]
         battery = spec.battery
         if battery is not None:
             grid_charge_kw = min(spec.grid_charge_limit_kw, spec.ac_limit_kw)
+            allowed_kw = of_kind(state.of(name, InverterState).battery, BatteryState).limits_kw(start)
             limits += [
-                (f"{name}.charge_kw", derating * battery.charge_limit_kw),
-                (f"{name}.discharge_kw", derating * battery.discharge_limit_kw),
+                (f"{name}.charge_kw", min(allowed_kw[0], derating * battery.charge_limit_kw)),
+                (f"{name}.discharge_kw", min(allowed_kw[1], derating * battery.discharge_limit_kw)),
                 (f"{name}.from_house_kw", grid_charge_kw),
             ]
         for flow, limit_kw in limits:

@@ -14,6 +14,7 @@ from .operating_states import OperatingStates
 from .terminal import stored_kwh_value
 
 CHARGING_KW = 0.02
+GRID_CHARGE = "battery_charge_grid"
 FROM_HOUSE = ".from_house_kw"
 
 
@@ -143,11 +144,13 @@ def _add_battery(
     floor_kwh, ceiling_kwh = battery.soc_min * capacity, battery.soc_max * capacity
     derating = 1.0 if stored.temperature_c is None else on_curve(battery.temperature_derating, stored.temperature_c)
     charge_limit_kw, discharge_limit_kw = derating * battery.charge_limit_kw, derating * battery.discharge_limit_kw
+    allowed_kw = [stored.limits_kw(start) for start in model.horizon.starts]
     below_floor = energy_now_kwh < floor_kwh - 1e-6
+    from_house_limit_kw = 0.0 if GRID_CHARGE in now.lacks else min(spec.grid_charge_limit_kw, spec.ac_limit_kw)
 
-    inverter.charge_kw = pyo.Var(steps, bounds=(0, charge_limit_kw))
-    inverter.discharge_kw = pyo.Var(steps, bounds=(0, discharge_limit_kw))
-    inverter.from_house_kw = pyo.Var(steps, bounds=(0, min(spec.grid_charge_limit_kw, spec.ac_limit_kw)))
+    inverter.charge_kw = pyo.Var(steps, bounds=lambda _, t: (0, min(charge_limit_kw, allowed_kw[t][0])))
+    inverter.discharge_kw = pyo.Var(steps, bounds=lambda _, t: (0, min(discharge_limit_kw, allowed_kw[t][1])))
+    inverter.from_house_kw = pyo.Var(steps, bounds=(0, from_house_limit_kw))
     inverter.energy_kwh = pyo.Var(steps, bounds=(min(floor_kwh, energy_now_kwh), max(ceiling_kwh, energy_now_kwh)))
     leak_per_h = standby_leak_per_h(battery)
 

@@ -5,6 +5,7 @@ The modes do by themselves what telemetry of a real plant showed; see docs/archi
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pems_core.domain import BatterySpec, BatteryState, Executed, HybridInverterSpec, InverterState, Step, Value
 
@@ -15,19 +16,22 @@ class _Battery:
 
     spec: BatterySpec
     state: BatteryState
+    start: datetime
     length_h: float
 
     def most_charge_kw(self, until_soc: float) -> float:
         spec, soc = self.spec, self.state.soc
         room_kwh = max(0.0, min(until_soc, spec.soc_max) - soc) * spec.capacity_kwh
         by_energy_kw = room_kwh / (self.length_h * spec.charge_efficiency)
-        return min(by_energy_kw, spec.charge_limit_at(soc, self.state.temperature_c))
+        allowed_kw, _ = self.state.limits_kw(self.start)
+        return min(by_energy_kw, allowed_kw, spec.charge_limit_at(soc, self.state.temperature_c))
 
     def most_discharge_kw(self, until_soc: float) -> float:
         spec, soc = self.spec, self.state.soc
         left_kwh = max(0.0, soc - max(until_soc, spec.soc_min)) * spec.capacity_kwh
         by_energy_kw = left_kwh * spec.discharge_efficiency / self.length_h
-        return min(by_energy_kw, spec.discharge_limit_at(soc, self.state.temperature_c))
+        _, allowed_kw = self.state.limits_kw(self.start)
+        return min(by_energy_kw, allowed_kw, spec.discharge_limit_at(soc, self.state.temperature_c))
 
     def after(self, charge_kw: float, discharge_kw: float) -> BatteryState:
         spec = self.spec
@@ -52,8 +56,9 @@ def execute_hybrid_inverter(
     available_kw = spec.pv_share * max(0.0, step.inputs.get("pv_kw", 0.0))
     eta = spec.inverting_efficiency
     charge_kw = discharge_kw = from_house_kw = 0.0
-    battery = _Battery(spec.battery, state.battery, step.length_h) if spec.battery and state.battery else None
-    if battery is not None:
+    battery = None
+    if spec.battery is not None and state.battery is not None:
+        battery = _Battery(spec.battery, state.battery, step.start, step.length_h)
         stop_soc = float(settings.get("stop_soc", battery.spec.soc_max if mode == "battery_first" else 0.0))
         if mode == "load_first":
             # What the inverter cannot pass on to the house is surplus on the DC bus, whatever the house needs.

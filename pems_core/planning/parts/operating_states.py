@@ -67,22 +67,24 @@ class OperatingStates:
 
     def _add_states(self) -> None:
         near, model = self.near, self.model
-        charge_limit, discharge_limit = self.inverter.charge_kw[0].ub, self.inverter.discharge_kw[0].ub
+        charge_limit = [self.inverter.charge_kw[t].ub for t in near]
+        discharge_limit = [self.inverter.discharge_kw[t].ub for t in near]
         export_limit = model.export_kw(0).ub
+        lacks = self.state.of(self.name, InverterState).lacks
 
         def highest(t: int, operating: str) -> int:
-            return 0 if operating == "storing" and self.available_pv_kw[t] <= 0.0 else 1
+            return 0 if operating in lacks or (operating == "storing" and self.available_pv_kw[t] <= 0.0) else 1
 
         self.inverter.state = pyo.Var(near, STATES, within=pyo.Binary, bounds=lambda _, t, s: (0, highest(t, s)))
         self.inverter.one_state = pyo.Constraint(near, rule=lambda b, t: sum(b.state[t, s] for s in STATES) == 1)
         self.inverter.charges_in = pyo.Constraint(
             near,
-            rule=lambda b, t: b.charge_kw[t] <= charge_limit * (b.state[t, "storing"] + b.state[t, "battery_first"]),
+            rule=lambda b, t: b.charge_kw[t] <= charge_limit[t] * (b.state[t, "storing"] + b.state[t, "battery_first"]),
         )
         self.inverter.discharges_in = pyo.Constraint(
             near,
             rule=lambda b, t: (
-                b.discharge_kw[t] <= discharge_limit * (b.state[t, "covering"] + b.state[t, "grid_first"])
+                b.discharge_kw[t] <= discharge_limit[t] * (b.state[t, "covering"] + b.state[t, "grid_first"])
             ),
         )
         self.inverter.exports_in = pyo.Constraint(
@@ -114,12 +116,11 @@ class OperatingStates:
     def _add_exclusions_beyond(self) -> None:
         """Without whole states these two keep a plan from burning energy in circles."""
         far = range(self.model.binary_steps, self.model.horizon.steps)
-        charge_limit, discharge_limit = self.inverter.charge_kw[0].ub, self.inverter.discharge_kw[0].ub
         from_house_limit = self.inverter.from_house_kw[0].ub
         self.inverter.one_direction = pyo.Constraint(
             far,
             rule=lambda b, t: (
-                b.charge_kw[t] / max(charge_limit, 1e-6) + b.discharge_kw[t] / max(discharge_limit, 1e-6) <= 1
+                b.charge_kw[t] / max(b.charge_kw[t].ub, 1e-6) + b.discharge_kw[t] / max(b.discharge_kw[t].ub, 1e-6) <= 1
             ),
         )
         if from_house_limit > 0:

@@ -192,7 +192,8 @@ def _hold_relays(
 def held_relay(room: RoomSpec, now: RoomState, name: str, state: SiteState, horizon: Horizon) -> dict[int, bool]:
     """The steps in which a relay has no choice, and its position in them.
 
-    Minimum times come before what a person has set: the override takes effect as soon as they allow it.
+    A room that a window, a person in it or a lock keeps from PEMS stays as it is for as long as that is expected to
+    last. Minimum times come before what a person has set: the override takes effect as soon as they allow it.
     """
     held = _held_or_set(room, now, name, state, horizon)
     before, since = now.relay_on, 0
@@ -211,6 +212,10 @@ def _held_or_set(room: RoomSpec, now: RoomState, name: str, state: SiteState, ho
     for t, start in enumerate(horizon.starts):
         if until is not None and start < until:
             held[t] = on
+            continue
+        if now.held_until is not None and start < now.held_until:
+            # Nobody asks PEMS: the relay stays as it is, and off while a window is open.
+            held[t] = on = now.relay_on and now.held_by != "window"
             continue
         override = state.override(name, f"{room.name}_relay", start)
         if override is None:
