@@ -54,7 +54,7 @@ class RegisterDevice(Protocol):
 class RegisterBank:
     """Registers in groups, beyond whose borders no request may reach; those never put read 0.
 
-    A device overrides `read` or `refresh` for what lives, `check` for what it refuses, and `apply` for what a write does.
+    A device overrides `refresh` for what lives, `check` for what it refuses and `apply` for what a write does.
     """
 
     def __init__(
