@@ -32,6 +32,7 @@ from .scenario import Scenario
 from .sensors import Sensors, good_reading
 from .twins.clock import MINUTE, MINUTE_H
 from .twins.commands import CommandBook
+from .twins.conditions import GOOD_DAY, Conditions
 from .twins.flexible_load import FlexibleLoadTwin
 from .twins.heating import HeatingTwin, RoomComfort
 from .twins.inverter import MODES, InverterFlow, InverterSettings, InverterTwin
@@ -117,7 +118,9 @@ class SimulatedHouse:
         """
         _check(equipment, soc)
         self.now = require_utc(start, "start")
+        self.equipment = dict(equipment)
         self._grid = grid
+        self._conditions = GOOD_DAY
         self._inputs = Inputs(scenario, start)
         self._elapsed = 0
         self._row = -1
@@ -161,6 +164,20 @@ class SimulatedHouse:
             raise ValueError("\n".join(faults))
         self._commands.put(decisions)
         self._next_command = self.now
+
+    def befall(self, conditions: Conditions) -> None:
+        """Have inverter, battery and grid work under these conditions from now on.
+
+        An outage of the grid cuts heaters, flexible loads and at last the base load down to what the inverter gives.
+        """
+        self._conditions = conditions
+        if self._inverter:
+            self._inverter.conditions = conditions
+
+    def recalibrate(self, soc: float) -> None:
+        """Set the state of charge, 0..1, as when a battery finds that it holds more or less than it thought."""
+        if self._inverter and self._inverter.battery:
+            self._inverter.battery.recalibrate(soc)
 
     def advance(self, until: datetime) -> None:
         """Let time pass in whole minutes.
@@ -249,11 +266,16 @@ class SimulatedHouse:
         mode = self._inverter.settings.mode if self._inverter else ""
         bus = self._balance(base_kw + heating_kw + flexible_kw, pv_kw)
         unserved_kw = 0.0
-        if bus.grid_kw > self._grid.import_limit_kw + 1e-9:
-            cut_heating_kw, cut_flexible_kw = self._shed(bus.grid_kw - self._grid.import_limit_kw)
+        import_limit_kw = self._grid.import_limit_kw if self._conditions.grid_present else 0.0
+        if bus.grid_kw > import_limit_kw + 1e-9:
+            cut_heating_kw, cut_flexible_kw = self._shed(bus.grid_kw - import_limit_kw)
             unserved_kw = cut_heating_kw + cut_flexible_kw
             heating_kw, flexible_kw = heating_kw - cut_heating_kw, flexible_kw - cut_flexible_kw
             bus = self._balance(base_kw + heating_kw + flexible_kw, pv_kw, may_charge_from_grid=False)
+            if not self._conditions.grid_present and bus.grid_kw > 0.0:
+                dark_kw = min(base_kw, bus.grid_kw)
+                base_kw, unserved_kw = base_kw - dark_kw, unserved_kw + dark_kw
+                bus = bus._replace(load_kw=bus.load_kw - dark_kw)
         self._heating.finish(outdoor_c, ghi, weather_changed)
         for load in self._loads.values():
             load.finish()
@@ -267,12 +289,15 @@ class SimulatedHouse:
         """What inverter and PV do for a load in this minute."""
         ac_pv_kw = pv_kw * self._ac_pv_share
         net_kw = load_kw - ac_pv_kw
-        export_limit_kw = self._grid.export_limit_kw
+        grid_present = self._conditions.grid_present
+        export_limit_kw = self._grid.export_limit_kw if grid_present else 0.0
         flow, may_export_kw = AT_REST, export_limit_kw
         if self._inverter:
+            may_charge_from_grid = may_charge_from_grid and grid_present
             room_kw = max(0.0, self._grid.import_limit_kw - net_kw) if may_charge_from_grid else 0.0
             flow = self._inverter.dispatch(net_kw, pv_kw * self._inverter_pv_share, export_limit_kw, room_kw)
-            may_export_kw = export_limit_kw if self._inverter.settings.grid_export else 0.0
+            passed_kw = min(export_limit_kw, self._conditions.export_limit_kw)
+            may_export_kw = passed_kw if self._inverter.settings.grid_export else 0.0
         bus = _Bus(load_kw, flow, ac_pv_kw, 0.0)
         too_much_kw = -bus.grid_kw - may_export_kw
         if too_much_kw <= 0.0:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pems_core.clock import Clock
 from pems_core.domain import NEVER, Decision, Value, floor_time
 from pems_core.simulation.house import SimulatedHouse
+from pems_core.simulation.twins.conditions import Conditions
 
 MINUTE = timedelta(minutes=1)
 
@@ -73,3 +74,13 @@ class LiveHouse:
         kept = {(d.device, d.control) for d in said}
         self.house.apply([*(d for d in ended if (d.device, d.control) not in kept), *said])
         self._told[device] = dict(settings)
+
+    def befall(self, conditions: Conditions) -> None:
+        """What inverter, battery and grid work under from now on; see `SimulatedHouse.befall`."""
+        self.catch_up()
+        self.house.befall(conditions)
+
+    def recalibrate(self, soc: float) -> None:
+        """Let the battery jump to a state of charge, 0..1."""
+        self.catch_up()
+        self.house.recalibrate(soc)

@@ -29,6 +29,10 @@ class BatteryTwin:
         """Negative below the floor."""
         return self.energy_kwh - self._spec.soc_min * self._spec.capacity_kwh
 
+    def recalibrate(self, soc: float) -> None:
+        """Hold this state of charge, 0..1, from now on, wherever the energy came from or went."""
+        self.energy_kwh = soc * self._spec.capacity_kwh
+
     def can_charge_kw(self, stop_soc: float = 1.0) -> float:
         """Highest charge power in this minute that does not pass `stop_soc` or the ceiling."""
         room_kwh = min(stop_soc, self._spec.soc_max) * self._spec.capacity_kwh - self.energy_kwh
@@ -45,13 +49,19 @@ class BatteryTwin:
         limit_kw = self._spec.discharge_limit_at(self.soc, self.temperature_c)
         return min(limit_kw, left_kwh * self._spec.discharge_efficiency / MINUTE_H)
 
-    def minute(self, charge_kw: float, discharge_kw: float, outdoor_c: float) -> None:
-        """Let one minute pass; the powers keep what `can_charge_kw` and `can_discharge_kw` allow."""
-        spec = self._spec
-        stored_kw = charge_kw * spec.charge_efficiency - discharge_kw / spec.discharge_efficiency
-        self.energy_kwh += stored_kw * MINUTE_H
+    def minute(
+        self, charge_kw: float, discharge_kw: float, outdoor_c: float, *, loss: float = 0.0, standby_kw: float = 0.0
+    ) -> None:
+        """Let one minute pass; the powers keep what `can_charge_kw` and `can_discharge_kw` allow.
+
+        :param loss: share lost each way beyond the efficiencies.
+        :param standby_kw: drawn beyond the battery's own.
+        """
+        spec, kept = self._spec, 1.0 - loss
+        stored_kw = charge_kw * spec.charge_efficiency * kept - discharge_kw / (spec.discharge_efficiency * kept)
+        self.energy_kwh = max(0.0, self.energy_kwh + stored_kw * MINUTE_H)
         # Standby stops at the floor: there the electronics take their power from elsewhere.
-        self.energy_kwh -= clip(self.above_floor_kwh, 0.0, spec.standby_kw * MINUTE_H)
+        self.energy_kwh -= clip(self.above_floor_kwh, 0.0, (spec.standby_kw + standby_kw) * MINUTE_H)
         self.temperature_c += (_surroundings_c(outdoor_c) - self.temperature_c) * MINUTE_H / WARMING_H
 
 

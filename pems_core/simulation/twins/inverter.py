@@ -8,6 +8,7 @@ from pems_core.domain import HybridInverterSpec, Value
 from pems_core.domain.equipment import clip
 
 from .battery import BatteryTwin
+from .conditions import GOOD_DAY, Conditions
 
 MODES = ("load_first", "battery_first", "grid_first")
 
@@ -75,6 +76,7 @@ class InverterTwin:
         self.battery = BatteryTwin(spec.battery, soc, outdoor_c) if spec.battery else None
         self.settings = InverterSettings()
         self._ordered = self.settings
+        self.conditions: Conditions = GOOD_DAY
 
     def command(self, settings: InverterSettings) -> None:
         """What it is told; it takes effect with the next minute."""
@@ -89,11 +91,14 @@ class InverterTwin:
         :param pv_kw: what its arrays could deliver, in AC equivalents.
         :param grid_charge_room_kw: what may be taken from the house without passing the import limit.
         """
-        spec = self._spec
-        allowed_export_kw = export_limit_kw if self.settings.grid_export else 0.0
-        output_kw = clip(net_load_kw + allowed_export_kw, 0.0, spec.ac_limit_kw) / spec.inverting_efficiency
-        load_kw = clip(net_load_kw, 0.0, spec.ac_limit_kw) / spec.inverting_efficiency
-        pv_dc_kw = pv_kw / spec.inverting_efficiency
+        spec, conditions = self._spec, self.conditions
+        if not conditions.running:
+            return InverterFlow(0.0, 0.0, 0.0, pv_kw, 0.0, 0.0)
+        ac_limit_kw = min(spec.ac_limit_kw, conditions.output_limit_kw)
+        allowed_export_kw = min(export_limit_kw, conditions.export_limit_kw) if self.settings.grid_export else 0.0
+        output_kw = clip(net_load_kw + allowed_export_kw, 0.0, ac_limit_kw) / spec.inverting_efficiency
+        load_kw = clip(net_load_kw, 0.0, ac_limit_kw) / spec.inverting_efficiency
+        pv_dc_kw = pv_kw * conditions.pv_share / spec.inverting_efficiency
         wish = self._wish(pv_dc_kw, load_kw, output_kw, grid_charge_room_kw)
         # What the output cannot take of PV is curtailed.
         pv_to_house_kw = max(0.0, min(pv_dc_kw - wish.pv_to_battery_kw, output_kw - wish.discharge_kw))
@@ -110,36 +115,49 @@ class InverterTwin:
     def minute(self, flow: InverterFlow, outdoor_c: float) -> None:
         """Let the minute pass with this flow."""
         if self.battery is not None:
-            self.battery.minute(flow.charge_kw, flow.discharge_kw, outdoor_c)
+            loss, standby_kw = self.conditions.battery_loss, self.conditions.standby_kw
+            self.battery.minute(flow.charge_kw, flow.discharge_kw, outdoor_c, loss=loss, standby_kw=standby_kw)
         self.settings = self._ordered
 
     def _wish(self, pv_kw: float, load_kw: float, output_kw: float, grid_charge_room_kw: float) -> _Wish:
         """All powers on the DC side, but for `grid_charge_room_kw`."""
         if self.battery is None:
             return _Wish(0.0, 0.0, 0.0)
-        if self.settings.mode == "battery_first":
+        if self.conditions.forced_charge_kw > 0.0:
+            charge_kw = min(self._can_charge_kw(self.battery), self.conditions.forced_charge_kw)
+            return self._charge(charge_kw, pv_kw, grid_charge_room_kw)
+        if self.settings.mode == "battery_first" and self.conditions.grid_present:
             return self._battery_first(self.battery, pv_kw, grid_charge_room_kw)
-        if self.settings.mode == "grid_first":
+        if self.settings.mode == "grid_first" and self.conditions.grid_present:
             return self._grid_first(self.battery, output_kw - pv_kw)
         if pv_kw >= load_kw:
-            return _Wish(min(pv_kw - load_kw, self.battery.can_charge_kw()), 0.0, 0.0)
-        return _Wish(0.0, 0.0, min(load_kw - pv_kw, self.battery.can_discharge_kw()))
+            return _Wish(min(pv_kw - load_kw, self._can_charge_kw(self.battery)), 0.0, 0.0)
+        return _Wish(0.0, 0.0, min(load_kw - pv_kw, self._can_discharge_kw(self.battery)))
 
     def _battery_first(self, battery: BatteryTwin, pv_kw: float, grid_charge_room_kw: float) -> _Wish:
-        settings, spec = self.settings, self._spec
-        can_kw = battery.can_charge_kw(1.0 if settings.stop_soc is None else settings.stop_soc)
+        settings = self.settings
+        can_kw = self._can_charge_kw(battery, 1.0 if settings.stop_soc is None else settings.stop_soc)
         charge_kw = min(can_kw, self._rate_kw(settings.charge_power_kw, battery_charges=True))
-        from_pv_kw = min(pv_kw, charge_kw)
-        if not settings.battery_charge_grid:
-            return _Wish(from_pv_kw, 0.0, 0.0)
+        return self._charge(charge_kw, pv_kw, grid_charge_room_kw if settings.battery_charge_grid else 0.0)
+
+    def _charge(self, charge_kw: float, pv_kw: float, grid_charge_room_kw: float) -> _Wish:
+        """Charge from PV, and from the grid what PV leaves open."""
+        spec, from_pv_kw = self._spec, min(pv_kw, charge_kw)
         wanted_kw = (charge_kw - from_pv_kw) / spec.rectifying_efficiency
         return _Wish(from_pv_kw, min(wanted_kw, spec.grid_charge_limit_kw, spec.ac_limit_kw, grid_charge_room_kw), 0.0)
 
     def _grid_first(self, battery: BatteryTwin, left_by_pv_kw: float) -> _Wish:
         # PV comes first at the output's limit: what it could not feed in would be lost, battery energy is not.
-        can_kw = battery.can_discharge_kw(self.settings.stop_soc or 0.0)
+        can_kw = self._can_discharge_kw(battery, self.settings.stop_soc or 0.0)
         rate_kw = self._rate_kw(self.settings.discharge_power_kw, battery_charges=False)
         return _Wish(0.0, 0.0, min(can_kw, rate_kw, max(0.0, left_by_pv_kw)))
+
+    def _can_charge_kw(self, battery: BatteryTwin, stop_soc: float = 1.0) -> float:
+        return min(battery.can_charge_kw(stop_soc), self.conditions.charge_limit_kw)
+
+    def _can_discharge_kw(self, battery: BatteryTwin, stop_soc: float = 0.0) -> float:
+        can_kw = battery.can_discharge_kw(max(stop_soc, self.conditions.floor_soc))
+        return min(can_kw, self.conditions.discharge_limit_kw)
 
     def _rate_kw(self, power_kw: float | None, *, battery_charges: bool) -> float:
         """A commanded power in the steps that the inverter knows."""
