@@ -105,7 +105,7 @@ class ModbusServer:
         self._writers.add(writer)
         self._newest = writer
         try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
+            with suppress(asyncio.IncompleteReadError, OSError):
                 await self._converse(reader, writer)
         finally:
             self._writers.discard(writer)

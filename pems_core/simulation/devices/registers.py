@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from pems_core.transport.lines import Space
+from pems_core.transport.modbus_words import signed_value, to_words, unsigned_value
 
 from .traps import Traps
 
@@ -19,7 +20,6 @@ MOST_REGISTERS = 125
 """In one read, by the Modbus specification."""
 SMALL_MOST_REGISTERS = 64
 """In one read of an SPH 4-10KTL3 BH-UP (protocols A.1); what trap 6 brings."""
-WORD = 0x10000
 
 
 class ModbusException(Exception):
@@ -78,17 +78,13 @@ class RegisterBank:
 
     def put(self, space: Space, address: int, value: int, words: int = 1) -> None:
         """Set a value from inside the device; a negative one as two's complement, the high word first."""
-        for place in reversed(range(words)):
-            self._words[space][address + place] = value % WORD
-            value //= WORD
+        for at, word in enumerate(to_words(value, words), address):
+            self._words[space][at] = word
 
     def get(self, space: Space, address: int, words: int = 1, *, signed: bool = False) -> int:
         """A value as put or written."""
-        value = 0
-        for place in range(words):
-            value = value * WORD + self._words[space].get(address + place, 0)
-        full = WORD**words
-        return value - full if signed and value >= full // 2 else value
+        held = [self._words[space].get(at, 0) for at in range(address, address + words)]
+        return signed_value(held) if signed else unsigned_value(held)
 
     def read(self, space: Space, address: int, count: int) -> Sequence[int]:
         """As `RegisterDevice.read`: exception 2 beyond a group, or for more registers than it gives."""
