@@ -1,6 +1,7 @@
 """A simulated Modbus unit and a line to it, for tests of what stands between them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,3 +72,10 @@ async def wired(
 def url(framing: Framing, port: int) -> str:
     scheme = {"tcp": "tcp", "rtu": "rtu+tcp"}[framing]
     return f"{scheme}://127.0.0.1:{port}"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something to come about, at most 20 s."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0.005)

@@ -6,6 +6,7 @@ import os
 import struct
 import tty
 from collections.abc import Sequence
+from itertools import pairwise
 from time import monotonic
 
 import pytest
@@ -16,13 +17,14 @@ from pems_core.clock import FastClock
 from pems_core.domain import NotDelivered
 from pems_core.simulation.devices.modbus_frames import crc16
 from pems_core.simulation.devices.modbus_server import ModbusServer
+from pems_core.simulation.devices.modbus_wire_traps import WireTrapTerms
 from pems_core.simulation.devices.registers import ModbusException, RegisterBank
 from pems_core.transport.lines import ModbusLine, ModbusRefused, NoAnswer
 from pems_core.transport.modbus import ModbusConnection, line
 from pems_core.transport.modbus_address import SerialAddress, TcpAddress, parse_address
 from tests.brokers import free_port
 
-from .modbus_units import START, Framing, bank, url, wired
+from .modbus_units import START, Framing, bank, until, url, wired
 
 both = pytest.mark.parametrize("framing", ["tcp", "rtu"])
 
@@ -80,7 +82,7 @@ async def test_keeps_the_spacing_between_all_units_of_a_gateway(framing: Framing
         reads = [unit.connection.unit(n).read("holding", 0, n) for n in (1, 2, 1, 2)]
         assert [len(words) for words in await asyncio.gather(*reads)] == [1, 2, 1, 2]
         times = [request.at_s for request in unit.server.log]
-        assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[1:], strict=False))
+        assert all(later - earlier >= 1.0 for earlier, later in pairwise(times))
         assert unit.server.connections == 1
 
 
@@ -92,7 +94,7 @@ async def test_asks_half_as_fast_after_an_error() -> None:
         times = [request.at_s for request in unit.server.log]
         # 0.1 s of the wall are 10 s of the clock.
         assert len(times) == 3
-        assert all(later - earlier >= 11.5 for earlier, later in zip(times, times[1:], strict=False))
+        assert all(later - earlier >= 11.5 for earlier, later in pairwise(times))
         unit.bank.answers = True
         unit.server.log.clear()
         await unit.line.read("holding", 0, 1)
@@ -107,8 +109,7 @@ async def test_a_lost_connection_is_told_at_once_and_made_anew() -> None:
         unit.bank.answers = False
         began = monotonic()
         writing = asyncio.create_task(unit.line.write(0, [1]))
-        while not unit.server.log[-1].values:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(unit.server.log[-1].values))
         unit.server.drop_connections()
         with pytest.raises(NoAnswer, match="the connection was lost"):
             await writing
@@ -143,12 +144,10 @@ async def test_an_unanswered_write_is_sent_once_and_a_read_three_times() -> None
 
 @both
 async def test_the_answer_to_a_cancelled_request_is_nobody_elses(framing: Framing) -> None:
-    async with wired(framing, timeout_s=0.6) as unit:
-        unit.traps.set("14")  # the second of two quick requests stays unanswered
-        await unit.line.read("holding", 0, 1)
+    async with wired(framing, timeout_s=0.8, terms=WireTrapTerms(late_s=0.15)) as unit:
+        unit.traps.set("10")
         cancelled = asyncio.create_task(unit.line.read("holding", 100, 1))
-        while len(unit.server.log) < 2:
-            await asyncio.sleep(0.005)
+        await until(lambda: bool(unit.server.log))
         cancelled.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await cancelled
@@ -269,7 +268,7 @@ async def _serve_terminal(server: ModbusServer, terminal: int) -> None:
 TIMEOUT_S = 0.03
 functions = st.sampled_from([3, 4, 6, 16, 0x83, 0x84, 0x86, 0x90, 0x80, 0, 8, 23, 43])
 bodies = st.one_of(
-    st.builds(lambda f, length, data: bytes([f, length]) + data, functions, st.integers(0, 255), st.binary(max_size=30)),
+    st.builds(lambda f, n, data: bytes([f, n]) + data, functions, st.integers(0, 255), st.binary(max_size=30)),
     st.builds(lambda f, data: bytes([f]) + data, functions, st.binary(max_size=20)),
     st.builds(lambda words: bytes([3, 2 * len(words)]) + struct.pack(f">{len(words)}H", *words),
               st.lists(st.integers(0, 0xFFFF), max_size=6)),
