@@ -14,6 +14,7 @@ from pems_core.domain import (
     HeatingSpec,
     HeatingState,
     Plan,
+    Reading,
     Readings,
     RoomSpec,
     RoomState,
@@ -29,6 +30,8 @@ from pems_core.planning.parts.rooms import add_rooms
 from pems_core.planning.parts.thermal import RoomNetwork
 
 MAX_AGE = timedelta(minutes=15)
+HELD_FOR = timedelta(hours=1)
+"""How long a plan takes a window, a person or a satisfied thermostat to keep PEMS out; each cycle looks again."""
 SITE_MAX_AGE = timedelta(hours=1)
 DEFAULT_OUTDOOR_C = 5.0
 """Only used for a first guess of slab temperatures where nobody measures outside."""
@@ -98,14 +101,33 @@ class HeatedRoomsDevice:
         outdoor_c: float,
     ) -> RoomState:
         measured_c = readings.number(f"{self.name}/{room.name}_temperature_c", MAX_AGE, "°C")
-        relay = readings.points.get(f"{self.name}/{room.name}_relay")
+        relay = self._fresh(readings, room, "relay")
         on = bool(relay.value) if relay else False
         old = known.rooms.get(room.name)
         since = old.relay_since if old and old.relay_on == on else (relay.measured_at if relay and old else None)
         if predicted is None or known.at is None:
-            return RoomState(measured_c, settled_slab_c(room, measured_c, outdoor_c), 0.0, on, since)
-        seen = observe_room(room, predicted, measured_c, (readings.now - known.at) / HOUR)
-        return replace(seen, relay_on=on, relay_since=since)
+            seen = RoomState(measured_c, settled_slab_c(room, measured_c, outdoor_c))
+        else:
+            seen = observe_room(room, predicted, measured_c, (readings.now - known.at) / HOUR)
+        return self._held(readings, room, replace(seen, relay_on=on, relay_since=since, held_by="", held_until=None))
+
+    def _held(self, readings: Readings, room: RoomSpec, state: RoomState) -> RoomState:
+        """The state with what keeps PEMS from commanding the room."""
+        available = self._fresh(readings, room, "available")
+        if available is not None and available.value is False:
+            # Its relay may be on, and no heat comes of it.
+            return replace(state, relay_on=False, held_by="thermostat", held_until=readings.now + HELD_FOR)
+        held_by = self._fresh(readings, room, "held_by")
+        if held_by is None or not held_by.value:
+            return state
+        return replace(state, held_by=str(held_by.value), held_until=readings.now + HELD_FOR)
+
+    def _fresh(self, readings: Readings, room: RoomSpec, point: str) -> Reading | None:
+        """A reading that a room can do without."""
+        try:
+            return readings.fresh(f"{self.name}/{room.name}_{point}", MAX_AGE)
+        except StaleReading:
+            return None
 
     def _predicted(self, readings: Readings, known: HeatingState, outdoor_c: float) -> dict[str, RoomState]:
         """Where the model says the rooms are now, from the last state and the heat that was given since."""

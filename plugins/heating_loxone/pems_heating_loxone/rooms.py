@@ -5,16 +5,24 @@ from datetime import datetime
 
 from pems_core.devices import HeatedRoomsDevice
 from pems_core.devices.commands import Validity, require_allowed
-from pems_core.domain import Command, SiteState, Value
+from pems_core.domain import Command, HeatingSpec, SiteState, Value
 
-from .encoding import relay_command, setpoint_command
+from .encoding import MqttWords, Words
 
 
 class HeatedRooms(HeatedRoomsDevice):
     """Puts settings into messages to the Miniserver.
 
-    Nothing in it ends by itself: its own watchdog must hand the rooms back when PEMS falls silent.
+    What is said over MQTT or to virtual inputs does not end by itself: the Miniserver's own watchdog must hand the
+    rooms back when PEMS falls silent.
     """
+
+    def __init__(self, name: str, spec: HeatingSpec, words: Words | None = None) -> None:
+        """
+        :param words: how it is said; over MQTT if none are given.
+        """
+        super().__init__(name, spec)
+        self._words: Words = words or MqttWords()
 
     def encode(
         self, settings: Mapping[str, Value], valid_from: datetime, valid_until: datetime, state: SiteState
@@ -32,9 +40,11 @@ class HeatedRooms(HeatedRoomsDevice):
             # The setpoint first: a relay that is handed back then finds the setpoint it shall follow.
             wanted_c = settings.get(f"{room.name}_setpoint_c")
             setpoint_c = None if wanted_c is None else self._on_grid_c(float(wanted_c))
-            yield setpoint_command(self.name, room.name, setpoint_c, validity)
+            yield self._words.setpoint(self.name, room.name, setpoint_c, validity)
             relay = settings.get(f"{room.name}_relay")
-            yield relay_command(self.name, room.name, None if relay is None else bool(relay), validity)
+            said = self._words.relay(self.name, room.name, None if relay is None else bool(relay), validity)
+            if said is not None:
+                yield said
 
     def _on_grid_c(self, setpoint_c: float) -> float:
         """The setpoint on the grid that the Miniserver takes, within its range [°C]."""
