@@ -1,0 +1,205 @@
+"""One SQLite file that survives crashes of its user, and whose faults its user survives."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from pems_core.clock import Clock
+from pems_core.domain import Alert, PemsError, Severity
+
+PLACE = "store"
+BUSY_MS = 200
+"""How long the first write waits for another process that holds the file; those after a failure do not wait."""
+AT_ONCE = 500
+"""Pending writes in one transaction: after a long lock they cost few syncs, and none blocks for long."""
+MOST_PENDING = 50_000
+
+
+class StoreUnreadable(PemsError):
+    """What PEMS must remember cannot be read now: without it nothing may be commanded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    sql: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Statements that are written together or not at all."""
+
+    statements: tuple[Statement, ...]
+    lasting: bool
+
+
+@dataclass
+class Database:
+    """Writes in order and at once; what cannot be written now waits in memory, and nothing is raised.
+
+    :param migrations: SQL that brings the schema from each version to the next.
+    :param snapshot: gives what a new file needs when a damaged one had to be set aside while in use.
+    :raises StoreUnreadable: if the file can be neither read nor set aside.
+    """
+
+    path: Path
+    migrations: Sequence[str]
+    clock: Clock
+    snapshot: Callable[[], Sequence[Statement]] = tuple
+    _pending: deque[_Work] = field(default_factory=deque)
+    _lost: int = 0
+    _fault: Alert | None = None
+    _damage: Alert | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = RLock()
+        try:
+            self._connection = self._open()
+        except sqlite3.OperationalError as fault:
+            raise StoreUnreadable(f"{self.path}: {fault}; a readable file is needed") from fault
+        except sqlite3.DatabaseError as damage:
+            self._set_aside(damage)
+            self._connection = self._open()
+
+    def close(self) -> None:
+        with self._lock:
+            self.flush()
+            self._connection.close()
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        return [alert for alert in (self._damage, self._fault) if alert is not None]
+
+    @property
+    def pending(self) -> int:
+        """Writes that wait in memory."""
+        return len(self._pending)
+
+    def write(self, *statements: Statement, lasting: bool = True) -> None:
+        """Write statements together, after all earlier ones.
+
+        :param lasting: also survives a power cut; whatever is written survives the death of this process.
+        """
+        with self._lock:
+            self._pending.append(_Work(statements, lasting))
+            if len(self._pending) > MOST_PENDING:
+                self._pending.popleft()
+                self._lost += 1
+            self.flush()
+
+    def flush(self) -> bool:
+        """Write what waits; true if nothing waits any more."""
+        with self._lock:
+            while self._pending:
+                works = [self._pending[i] for i in range(min(AT_ONCE, len(self._pending)))]
+                try:
+                    self._commit(works)
+                except sqlite3.OperationalError as fault:
+                    self._tell(fault)
+                    return False
+                except sqlite3.DatabaseError as damage:
+                    if not self._renewed(damage):
+                        return False
+                    continue
+                for _ in works:
+                    self._pending.popleft()
+            self._fault = None
+            return True
+
+    def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows; none if the file cannot be read now, which is told."""
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.OperationalError as fault:
+                self._tell(fault)
+            except sqlite3.DatabaseError as damage:
+                self._renewed(damage)
+            return []
+
+    def _commit(self, works: Sequence[_Work]) -> None:
+        # Without a wait while the fault lasts: each write tries anew, and must not hold up the control of the house.
+        self._connection.execute(f"PRAGMA busy_timeout = {0 if self._fault else BUSY_MS}")
+        lasting = any(work.lasting for work in works)
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+        with transaction(self._connection):
+            for work in works:
+                for statement in work.statements:
+                    self._connection.execute(statement.sql, statement.values)
+
+    def _tell(self, fault: sqlite3.Error) -> None:
+        since = self._fault.since if self._fault else self.clock.now()
+        lost = f", {self._lost} older ones are lost" if self._lost else ""
+        text = f"{self.path}: {fault}; {self.pending} writes wait in memory{lost}"
+        self._fault = Alert(Severity.CRITICAL, PLACE, text, since)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            _check(connection)
+            self._migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(self.migrations):
+            raise StoreUnreadable(
+                f"{self.path}: schema {version} is of a newer PEMS; up to {len(self.migrations)} is known"
+            )
+        for number, script in enumerate(self.migrations[version:], version + 1):
+            with transaction(connection):
+                for sql in script.split(";"):
+                    connection.execute(sql)
+                connection.execute(f"PRAGMA user_version = {number}")
+
+    def _renewed(self, damage: sqlite3.DatabaseError) -> bool:
+        """Go on in a new file with what is remembered."""
+        self._connection.close()
+        try:
+            self._set_aside(damage)
+            self._connection = self._open()
+        except (OSError, sqlite3.Error) as fault:
+            self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._tell(sqlite3.OperationalError(str(fault)))
+            return False
+        self._pending.appendleft(_Work(tuple(self.snapshot()), lasting=True))
+        return True
+
+    def _set_aside(self, damage: sqlite3.DatabaseError) -> None:
+        now = self.clock.now()
+        aside = self.path.with_name(f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%SZ}")
+        for ending in ("", "-wal", "-shm"):
+            part = self.path.with_name(self.path.name + ending)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + ending))
+        text = f"{self.path} was damaged ({damage}) and is set aside as {aside.name}; a new one was begun"
+        self._damage = Alert(Severity.CRITICAL, PLACE, text, now)
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, whatever is raised."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,212 @@
+"""The last word before anything is sent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from pems_core.clock import Clock
+from pems_core.domain import Alert, HeatingSpec, Quality, Readings, Severity, SiteState, Value
+from pems_core.protocols import Device
+
+from .emergency import EmergencyStop
+from .limits import (
+    BatteryLimits,
+    Draft,
+    Refusal,
+    keep_allow_list,
+    keep_catalogue,
+    keep_mode_dwell,
+    keep_rates_of_change,
+    keep_room,
+)
+from .stages import Stages
+from .store import Store
+from .wear import RelayBook
+from .wish import Applied
+
+__all__ = ["Action", "Guard", "Refusal", "Verdict"]
+
+STALE_AFTER = timedelta(minutes=10)
+"""Twice the age at which a device's state is not believed any more (protocols D.6)."""
+FOREIGN_REVERTS, FOREIGN_WITHIN, FOREIGN_FOR = 2, timedelta(hours=1), timedelta(hours=24)
+"""So often verified values change without PEMS before it yields to another controller (protocols D.1), and how long."""
+UNWELL = frozenset({"fault", "off_grid", "self_test", "update", "off"})
+RECOVERY = timedelta(minutes=5)
+"""After the grid was lost or a unit was unwell it is left alone this long (protocols E.49)."""
+FOREIGN = "foreign"
+
+
+class Action(StrEnum):
+    SEND = "send"
+    RELEASE = "release"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may be done with a wish."""
+
+    action: Action
+    settings: Mapping[str, Value]
+    refusals: Sequence[Refusal] = ()
+    again_at: datetime | None = None
+    """When a minimum time that changed the settings is over: the wish is worth another look then."""
+
+    @property
+    def why(self) -> str:
+        return "; ".join(map(str, self.refusals))
+
+
+class Guard:
+    """Judges wishes, whoever has them. Giving a device back is never refused.
+
+    :param stale_after: a device that has had no state for this long is given back.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        stages: Stages,
+        emergency: EmergencyStop,
+        relays: RelayBook,
+        store: Store,
+        clock: Clock,
+        stale_after: timedelta = STALE_AFTER,
+    ) -> None:
+        self.stages = stages
+        self._emergency = emergency
+        self._relays = relays
+        self._store = store
+        self._clock = clock
+        self._stale_after = stale_after
+        now = clock.now()
+        self._seen_at = {device.name: now for device in devices}
+        self._unwell: dict[str, tuple[str, datetime]] = {}
+        self._worn: dict[str, tuple[date, Alert]] = {}
+        self._reverts: dict[str, list[datetime]] = {}
+        self._batteries = BatteryLimits()
+
+    def saw(self, state: SiteState, readings: Readings) -> frozenset[str]:
+        """Take note of a state; the devices that are well again after they were unwell or silent.
+
+        Nobody knows what those still do of what they were told.
+        """
+        back = set()
+        for name in state.devices:
+            if name not in self._seen_at:
+                continue
+            if state.now - self._seen_at[name] > self._stale_after:
+                back.add(name)
+            self._seen_at[name] = state.now
+            status = readings.points.get(f"{name}/status")
+            if status is None or status.quality is not Quality.GOOD:
+                continue
+            if status.value in UNWELL:
+                self._unwell[name] = str(status.value), state.now + RECOVERY
+            elif name in self._unwell and state.now >= self._unwell[name][1]:
+                del self._unwell[name]
+                back.add(name)
+        return frozenset(back)
+
+    def judge(
+        self,
+        device: Device,
+        settings: Mapping[str, Value],
+        state: SiteState,
+        now: datetime,
+        in_force: Mapping[str, Applied],
+        by_hand: frozenset[str] = frozenset(),
+    ) -> Verdict:
+        """What may be sent to a device.
+
+        :param settings: wished, by control.
+        :param in_force: what its controls were told last.
+        :param by_hand: the controls that a person has set.
+        """
+        whole = self.hold(device.name, now)
+        if whole is not None:
+            return whole
+        draft = Draft(device, dict(settings), state.devices.get(device.name), now, in_force, by_hand)
+        keep_catalogue(draft)
+        keep_rates_of_change(draft)
+        keep_mode_dwell(draft)
+        if isinstance(device.equipment, HeatingSpec):
+            for room in device.equipment.rooms:
+                keep_room(draft, room, self._relays.refusal(device.name, room.name))
+        self._batteries.keep(draft)
+        keep_allow_list(draft, self.stages.allowed(device.name))
+        return Verdict(Action.SEND, draft.settings, tuple(draft.refusals), draft.again_at)
+
+    def hold(self, device: str, now: datetime) -> Verdict | None:
+        """Why a device is not commanded at all, or None if it may be."""
+        latch = self._emergency.latch
+        if latch is not None:
+            return _verdict(Action.RELEASE, device, "emergency stop", f"nothing until it is reset ({latch.by})")
+        if self.stages.of(device) == "observe":
+            return _verdict(Action.RELEASE, device, "stage observe", "recommendations only")
+        foreign = self.foreign.get(device)
+        if foreign is not None:
+            until = (foreign + FOREIGN_FOR).isoformat()
+            return _verdict(Action.NOTHING, device, "a foreign controller", f"nothing until {until} or a reset")
+        if device in self._worn and self._worn[device][0] == _day(now):
+            return _verdict(Action.RELEASE, device, "the day's writes used up", "writes again tomorrow (UTC)")
+        silent = now - self._seen_at.get(device, now)
+        if silent > self._stale_after:
+            return _verdict(Action.RELEASE, device, f"no state for {silent}", f"at most {self._stale_after}")
+        status, until_well = self._unwell.get(device, ("", now))
+        if status:
+            return _verdict(Action.NOTHING, device, f"status {status}", f"nothing until {until_well.isoformat()}")
+        return None
+
+    def applied(self, device: Device, before: Mapping[str, Applied], after: Mapping[str, Value]) -> None:
+        """Count the relays that a command started."""
+        if isinstance(device.equipment, HeatingSpec):
+            for room in device.equipment.rooms:
+                relay = f"{room.name}_relay"
+                was_on = relay in before and before[relay].value is True
+                if after.get(relay) is True and not was_on:
+                    self._relays.started(device.name, room.name)
+
+    def reverted(self, device: str, now: datetime) -> bool:
+        """Note that a verified value changed without PEMS; true if a foreign controller must be at work."""
+        recent = [at for at in self._reverts.get(device, []) if now - at < FOREIGN_WITHIN]
+        self._reverts[device] = [*recent, now]
+        if len(self._reverts[device]) < FOREIGN_REVERTS:
+            return False
+        self._store.keep(FOREIGN, device, now.isoformat())
+        return True
+
+    def reset(self, device: str) -> None:
+        """A person says that no foreign controller is at work any more."""
+        self._reverts.pop(device, None)
+        self._store.forget(FOREIGN, device)
+
+    def worn_out(self, device: str, why: str, now: datetime) -> None:
+        """Note that today's writes of a device are used up."""
+        self._worn.setdefault(device, (_day(now), Alert(Severity.CRITICAL, device, why, now)))
+
+    @property
+    def foreign(self) -> Mapping[str, datetime]:
+        """Devices that another controller commands, and since when it was noticed."""
+        now = self._clock.now()
+        noticed = {device: datetime.fromisoformat(at) for device, at in self._store.kept(FOREIGN).items()}
+        return {device: at for device, at in noticed.items() if now < at + FOREIGN_FOR}
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        today = _day(self._clock.now())
+        worn = [alert for day, alert in self._worn.values() if day == today]
+        foreign = [
+            Alert(Severity.CRITICAL, device, "foreign controller: it undoes what PEMS commands; PEMS yields", at)
+            for device, at in self.foreign.items()
+        ]
+        return [*worn, *foreign, *self._relays.alerts]
+
+
+def _verdict(action: Action, device: str, found: str, allowed: str) -> Verdict:
+    return Verdict(action, {}, (Refusal(device, found, allowed),))
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()

@@ -1,0 +1,303 @@
+"""Limits that every wish must keep, whoever wishes: what the catalogue, the battery and the relays allow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pems_core.domain import (
+    BatterySpec,
+    BatteryState,
+    Control,
+    ControlKind,
+    HeatingState,
+    HybridInverterSpec,
+    InverterState,
+    RoomSpec,
+    RoomState,
+    Value,
+)
+from pems_core.protocols import Device
+
+from .overrides import BELONGS_TO_MODE
+from .wish import Applied, same_value
+
+MODE_DWELL = timedelta(minutes=15)
+MODE_DWELL_BY_HAND = timedelta(minutes=5)
+"""Protocols D.3: dwell of a mode, normal and at least."""
+POWER_DWELL = timedelta(minutes=15)
+POWER_DEADBAND = 0.05
+"""Protocols D.3: a stored power set-point changes seldom, and by at least this share of the highest."""
+SOC_DEADBAND = 0.02
+LOWEST_SOC = 0.10
+"""Protocols D.3: no discharge below this, whatever the house file allows."""
+SOC_HYSTERESIS = 0.02
+COLD_CHARGE_C, COLD_DISCHARGE_C = 3.0, -17.0
+"""Protocols D.3: below these a battery is neither charged nor discharged."""
+SETPOINT_DWELL = timedelta(minutes=10)
+SETPOINT_DWELL_BY_HAND = timedelta(minutes=1)
+SETPOINT_STEP_K = 1.0
+"""Protocols D.4: a room's setpoint changes seldom and, under floor heating, little at a time."""
+MODE_CONTROLS = ("mode", *BELONGS_TO_MODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that was not let through, or not as it was wished."""
+
+    place: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: found {self.found}; allowed: {self.allowed}"
+
+
+@dataclass
+class Draft:
+    """The settings of one device on their way through the limits."""
+
+    device: Device
+    settings: dict[str, Value]
+    state: object | None
+    """Of the device; None if it could not be read."""
+    now: datetime
+    in_force: Mapping[str, Applied]
+    by_hand: frozenset[str] = frozenset()
+    refusals: list[Refusal] = field(default_factory=list)
+    again_at: datetime | None = None
+    """When a minimum time that changed these settings is over."""
+
+    def __post_init__(self) -> None:
+        self.controls: Mapping[str, Control] = {control.name: control for control in self.device.controls()}
+
+    def refuse(self, control: str, found: object, allowed: str) -> None:
+        self.refusals.append(Refusal(f"{self.device.name}/{control}", str(found), allowed))
+
+    def keep_old(self, *controls: str) -> None:
+        """Let controls stay as they are now."""
+        for control in controls:
+            old = self.in_force.get(control)
+            if old is None:
+                self.settings.pop(control, None)
+            else:
+                self.settings[control] = old.value
+
+    def drop(self, *controls: str) -> None:
+        """Leave controls to the device's own default."""
+        for control in controls:
+            self.settings.pop(control, None)
+
+    def wait_until(self, instant: datetime) -> None:
+        self.again_at = instant if self.again_at is None else min(self.again_at, instant)
+
+    def changes(self, control: str) -> bool:
+        """Whether a control is to become something else than it was told last."""
+        old = self.in_force.get(control)
+        return not same_value(self.controls[control], self.settings.get(control), old.value if old else None)
+
+    def too_early(self, control: str, dwell: timedelta) -> datetime | None:
+        """Until when the last change of a control keeps it, or None if it may change."""
+        old = self.in_force.get(control)
+        free_at = None if old is None else old.since + dwell
+        return free_at if free_at is not None and self.now < free_at else None
+
+
+def keep_catalogue(draft: Draft) -> None:
+    """What the device does not know or allow goes to its own default."""
+    for name, value in list(draft.settings.items()):
+        control = draft.controls.get(name)
+        if control is None:
+            draft.refuse(name, f"{name} = {value!r}", f"controls {', '.join(draft.controls) or 'none'}")
+            draft.drop(name)
+        elif (fault := control.fault(value)) is not None:
+            found, _, allowed = fault.partition("; ")
+            draft.refuse(name, found, allowed.removeprefix("allowed: "))
+            draft.drop(name)
+
+
+def keep_rates_of_change(draft: Draft) -> None:
+    """The dwell and the largest step that each control names in the catalogue."""
+    for name in list(draft.settings):
+        control = draft.controls[name]
+        if not draft.changes(name):
+            continue
+        free_at = draft.too_early(name, control.min_dwell)
+        if free_at is not None:
+            _refuse_early(draft, name, free_at)
+            draft.keep_old(name)
+        elif control.max_step is not None:
+            _limit_step(draft, name, control.max_step)
+
+
+def keep_mode_dwell(draft: Draft) -> None:
+    """A mode stays for a while, and all that runs it stays with it; its powers change seldom and not by a little."""
+    if not isinstance(draft.device.equipment, HybridInverterSpec) or "mode" not in draft.controls:
+        return
+    if draft.changes("mode"):
+        dwell = MODE_DWELL_BY_HAND if "mode" in draft.by_hand else MODE_DWELL
+        free_at = draft.too_early("mode", dwell)
+        if free_at is not None:
+            _refuse_early(draft, "mode", free_at)
+            draft.keep_old(*MODE_CONTROLS)
+        return
+    for name in ("charge_power_kw", "discharge_power_kw", "stop_soc"):
+        if name in draft.controls and draft.changes(name):
+            _keep_power(draft, draft.controls[name])
+
+
+def _keep_power(draft: Draft, control: Control) -> None:
+    old, new = draft.in_force.get(control.name), draft.settings.get(control.name)
+    if old is None or new is None:
+        return
+    band = POWER_DEADBAND * (control.highest or 0.0) if control.unit == "kW" else SOC_DEADBAND
+    to_an_end = new in (control.lowest, control.highest)
+    if abs(float(new) - float(old.value)) < band - 1e-9 and not to_an_end:
+        draft.keep_old(control.name)
+        return
+    dwell = MODE_DWELL_BY_HAND if control.name in draft.by_hand else POWER_DWELL
+    free_at = draft.too_early(control.name, dwell)
+    if free_at is not None:
+        _refuse_early(draft, control.name, free_at)
+        draft.keep_old(control.name)
+
+
+def _refuse_early(draft: Draft, control: str, free_at: datetime) -> None:
+    old = draft.in_force[control]
+    wished = draft.settings.get(control, "its own default")
+    draft.refuse(control, f"{wished!r} after {draft.now - old.since}", f"{old.value!r} until {free_at.isoformat()}")
+    draft.wait_until(free_at)
+
+
+def _limit_step(draft: Draft, name: str, step: float) -> None:
+    old, new = draft.in_force.get(name), draft.settings[name]
+    if old is None or draft.controls[name].kind is not ControlKind.NUMBER:
+        return
+    before, after = float(old.value), float(new)
+    if abs(after - before) > step + 1e-9:
+        draft.settings[name] = before + step if after > before else before - step
+        draft.refuse(name, f"{after:g} after {before:g}", f"steps of {step:g}")
+
+
+@dataclass
+class BatteryLimits:
+    """What the battery of an inverter allows; remembers that it was empty, for the hysteresis."""
+
+    empty: set[str] = field(default_factory=set)
+    """Devices that may not discharge until their battery is a little above its floor."""
+
+    def keep(self, draft: Draft) -> None:
+        spec, state = draft.device.equipment, draft.state
+        if not isinstance(spec, HybridInverterSpec) or spec.battery is None:
+            return
+        if not isinstance(state, InverterState) or state.battery is None:
+            return
+        mode = draft.settings.get("mode")
+        if mode == "grid_first":
+            self._keep_floor(draft, spec.battery, state.battery)
+        elif mode == "battery_first" and not _holds(draft, state.battery):
+            _keep_charge(draft, state.battery)
+
+    def _keep_floor(self, draft: Draft, spec: BatterySpec, battery: BatteryState) -> None:
+        floor, name = max(LOWEST_SOC, spec.soc_min), draft.device.name
+        free_from = floor + SOC_HYSTERESIS if name in self.empty else floor
+        if battery.soc <= free_from + 1e-9:
+            self.empty.add(name)
+            _to_own_mode(draft, f"discharging at {battery.soc:.0%}", f"above {free_from:.0%}")
+            return
+        self.empty.discard(name)
+        if battery.discharge_limit_kw == 0.0:
+            _to_own_mode(draft, "discharging", "what the battery allows: none now")
+        elif battery.temperature_c is not None and battery.temperature_c < COLD_DISCHARGE_C:
+            _to_own_mode(draft, f"discharging at {battery.temperature_c:g} °C", f"from {COLD_DISCHARGE_C:g} °C")
+        elif float(draft.settings.get("stop_soc", floor)) < floor - 1e-9:
+            draft.refuse("stop_soc", f"{draft.settings['stop_soc']:g}", f"at least {floor:g}")
+            draft.settings["stop_soc"] = floor
+
+
+def _holds(draft: Draft, battery: BatteryState) -> bool:
+    """Whether battery first does not charge: by its rate, or because it stops where the battery is."""
+    return draft.settings.get("charge_power_kw") == 0.0 or float(draft.settings.get("stop_soc", 1.0)) <= battery.soc
+
+
+def _keep_charge(draft: Draft, battery: BatteryState) -> None:
+    if battery.charge_limit_kw == 0.0:
+        _to_own_mode(draft, "charging", "what the battery allows: none now")
+    elif battery.temperature_c is not None and battery.temperature_c < COLD_CHARGE_C:
+        _to_own_mode(draft, f"charging at {battery.temperature_c:g} °C", f"from {COLD_CHARGE_C:g} °C")
+
+
+def _to_own_mode(draft: Draft, found: str, allowed: str) -> None:
+    draft.refuse("mode", found, allowed)
+    draft.drop(*MODE_CONTROLS)
+
+
+def keep_room(draft: Draft, room: RoomSpec, starts_refused: str | None) -> None:
+    """What a room's relay and setpoint allow.
+
+    :param starts_refused: why the relay may not start now.
+    """
+    state = draft.state.rooms.get(room.name) if isinstance(draft.state, HeatingState) else None
+    relay, setpoint = f"{room.name}_relay", f"{room.name}_setpoint_c"
+    if state is not None and state.held_by:
+        for name in (relay, setpoint):
+            if name in draft.settings:
+                draft.refuse(name, f"a room held by {state.held_by}", "commands when that is over")
+        draft.drop(relay, setpoint)
+        return
+    if relay in draft.settings:
+        _keep_relay(draft, room, state, starts_refused)
+    if setpoint in draft.settings and draft.changes(setpoint):
+        _keep_setpoint(draft, setpoint)
+
+
+def _keep_relay(draft: Draft, room: RoomSpec, state: RoomState | None, starts_refused: str | None) -> None:
+    name = f"{room.name}_relay"
+    told = draft.in_force.get(name)
+    on, since = _relay(told, state)
+    wished = bool(draft.settings[name])
+    if wished == on:
+        return
+    minimum = room.min_on if on else room.min_off
+    free_at = None if since is None else since + minimum
+    if free_at is not None and draft.now < free_at:
+        draft.refuse(name, _word(wished), f"{_word(on)} until {free_at.isoformat()}")
+        draft.settings[name] = on
+        draft.wait_until(free_at)
+    elif wished and starts_refused is not None:
+        draft.refuse(name, "on", starts_refused)
+        draft.settings[name] = False
+
+
+def _relay(told: Applied | None, state: RoomState | None) -> tuple[bool, datetime | None]:
+    """Whether a relay is on, and since when: as it was seen last, or as it was told after that."""
+    if state is None:
+        return (bool(told.value), told.since) if told else (False, None)
+    if told is None or bool(told.value) == state.relay_on:
+        return state.relay_on, state.relay_since
+    return bool(told.value), told.since
+
+
+def _keep_setpoint(draft: Draft, name: str) -> None:
+    by_hand = name in draft.by_hand
+    free_at = draft.too_early(name, SETPOINT_DWELL_BY_HAND if by_hand else SETPOINT_DWELL)
+    if free_at is not None:
+        _refuse_early(draft, name, free_at)
+        draft.keep_old(name)
+    elif not by_hand:
+        old, step = draft.in_force.get(name), SETPOINT_STEP_K
+        if old is not None and abs(float(draft.settings[name]) - float(old.value)) > step + 1e-9:
+            _limit_step(draft, name, step)
+            draft.wait_until(draft.now + SETPOINT_DWELL)
+
+
+def _word(on: bool) -> str:
+    return "on" if on else "off"
+
+
+def keep_allow_list(draft: Draft, allowed: frozenset[str] | None) -> None:
+    """A device of limited trust is told no more than its list says; None: all."""
+    if allowed is None:
+        return
+    for name in [name for name in draft.settings if name not in allowed]:
+        draft.refuse(name, f"{draft.settings[name]!r}", f"in stage limited only {', '.join(sorted(allowed)) or 'none'}")
+        draft.drop(name)

@@ -1,0 +1,113 @@
+"""Memory that writes wear out, and relays that starts wear out, counted over restarts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pems_core.clock import Clock
+from pems_core.domain import Alert, Severity, WornOut
+
+from .store import Store
+
+WRITE, RELAY_START = "write", "relay_start"
+HOUR = timedelta(hours=1)
+MONTH = timedelta(days=30)
+LIFE_STARTS_PER_DAY = 18.0
+"""100 000 operations in 15 years (protocols D.5)."""
+
+
+class StoredWearBook:
+    """Counts writes by memory and day (UTC) before they are made; see `WearBook`.
+
+    The defaults spread 100 000 writes over 15 years (protocols A.7).
+
+    :param per_day_target: beyond it an alert says which memory is written too often.
+    :param per_day_hard: beyond it only releases are written.
+    """
+
+    def __init__(self, store: Store, clock: Clock, per_day_target: int = 10, per_day_hard: int = 18) -> None:
+        self._store = store
+        self._clock = clock
+        self.per_day_target = per_day_target
+        self.per_day_hard = per_day_hard
+        self._since: dict[tuple[str, str], datetime] = {}
+
+    def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:
+        """See `WearBook.spend`."""
+        used_up = [one for one in memory if self._store.counted(WRITE, device, one) >= self.per_day_hard]
+        if used_up and not releases:
+            raise WornOut(
+                f"{device}: {', '.join(used_up)} was written {self.per_day_hard} times today; "
+                f"at most {self.per_day_hard} writes a day are allowed"
+            )
+        self._store.count(WRITE, device, memory)
+        now = self._clock.now()
+        for one in memory:
+            if self._store.counted(WRITE, device, one) > self.per_day_target:
+                self._since.setdefault((device, one), now)
+
+    def writes_today(self, device: str) -> Mapping[str, int]:
+        """Writes of today (UTC) by memory."""
+        return self._store.counts_since(WRITE, device, self._clock.now().astimezone(UTC).date())
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        """Memory that was written more often today than its life allows on average."""
+        found = []
+        for (device, one), since in self._since.items():
+            writes = self._store.counted(WRITE, device, one)
+            if writes > self.per_day_target:
+                severity = Severity.CRITICAL if writes >= self.per_day_hard else Severity.WARNING
+                text = f"{one} was written {writes} times today; {self.per_day_target} a day are planned for"
+                found.append(Alert(severity, device, text, since))
+        return found
+
+
+class RelayBook:
+    """Counts starts of relays (protocols D.5).
+
+    :param per_hour: starts of one relay in any hour.
+    """
+
+    def __init__(self, store: Store, clock: Clock, per_hour: int = 6) -> None:
+        self._store = store
+        self._clock = clock
+        self.per_hour = per_hour
+
+    def refusal(self, device: str, relay: str) -> str | None:
+        """Why a relay may not start now, or None if it may."""
+        starts = len(self._last_hour(device, relay))
+        return None if starts < self.per_hour else f"{starts} starts in the last hour; at most {self.per_hour} allowed"
+
+    def started(self, device: str, relay: str) -> None:
+        """Count a start."""
+        times = [*self._last_hour(device, relay), self._clock.now()]
+        self._store.keep(RELAY_START, f"{device}/{relay}", [at.isoformat() for at in times])
+        self._store.count(RELAY_START, device, [relay])
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        """Relays that wear out before their time: by the mean of the last 30 days."""
+        now = self._clock.now()
+        return [
+            Alert(
+                Severity.WARNING, f"{device}/{relay}", f"{mean:.0f} starts a day; {LIFE_STARTS_PER_DAY:g} allowed", now
+            )
+            for device, relay in self._known
+            for mean in [self.starts_per_day(device, relay)]
+            if mean > LIFE_STARTS_PER_DAY
+        ]
+
+    def starts_per_day(self, device: str, relay: str) -> float:
+        """Mean of the last 30 days, today counted as a whole day and missing days as without starts."""
+        since = (self._clock.now() - MONTH).astimezone(UTC).date()
+        return self._store.counts_since(RELAY_START, device, since).get(relay, 0) / MONTH.days
+
+    @property
+    def _known(self) -> Sequence[tuple[str, str]]:
+        names = (name.partition("/") for name in self._store.kept(RELAY_START))
+        return [(device, relay) for device, _, relay in names]
+
+    def _last_hour(self, device: str, relay: str) -> list[datetime]:
+        now = self._clock.now()
+        kept = self._store.kept(RELAY_START).get(f"{device}/{relay}", [])
+        return [at for at in map(datetime.fromisoformat, kept) if now - at < HOUR]
