@@ -6,9 +6,15 @@ import click
 
 from .commands.check import check
 from .commands.demo import demo
+from .commands.guard import guard
+from .commands.override import override
 from .commands.plan import plan
 from .commands.plugins import plugins
+from .commands.release import release
+from .commands.run import run
 from .commands.simulate import simulate
+from .commands.stage import stage
+from .commands.stop import stop
 from .domain import BadSeries, ConfigError, PemsError
 
 WRONG_INPUT = 2
@@ -35,12 +41,13 @@ def pems(debug: bool) -> None:
     """Plan and run the energy of one house."""
 
 
-pems.add_command(check)
-pems.add_command(demo)
-pems.add_command(plan)
-pems.add_command(plugins)
-pems.add_command(simulate)
+for command in (check, demo, guard, override, plan, plugins, release, run, simulate, stage, stop):
+    pems.add_command(command)
 
 
 def main() -> None:
     pems(prog_name="pems")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""`pems override`: set a control by hand."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pems_core.commanding.overrides import Overrides
+from pems_core.commanding.store import Store
+from pems_core.domain import ConfigError, Override, Value
+
+from .hands import Alone, ask, me
+from .options import house_option
+from .run import blueprint_of
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+@click.group()
+def override() -> None:
+    """Set a control by hand for some time, whatever the plan says."""
+
+
+@override.command("set")
+@house_option
+@click.argument("device")
+@click.argument("control")
+@click.argument("value")
+@click.option("--for", "length", default="1h", show_default=True, help="How long, such as 30min, 2h or 1d.")
+@click.option("--until", help="Until when instead, such as 2025-01-15T18:00+01:00.")
+@click.option("--reason", default="", help="Why; others see it.")
+def set_(house: Path, device: str, control: str, value: str, length: str, until: str | None, reason: str) -> None:
+    """Set CONTROL of DEVICE to VALUE: true, false, a number or a word."""
+    clock_now = blueprint_of(house).clock.now()
+    end = moment(until) if until else clock_now + duration(length)
+    payload = {
+        "device": device,
+        "control": control,
+        "value": value_of(value),
+        "until": end.isoformat(),
+        "by": me(),
+        "reason": reason,
+    }
+
+    def alone(house_alone: Alone) -> str:
+        chosen = Override(device, control, value_of(value), clock_now, end, me(), reason)
+        house_alone.overrides.set(chosen)
+        return f"{device}/{control} is kept as {value} until {end.isoformat()}; it acts once `pems run` runs"
+
+    click.echo(ask(house, "override/set", payload, alone))
+
+
+@override.command("clear")
+@house_option
+@click.argument("device", required=False, default="")
+@click.argument("control", required=False, default="")
+def clear(house: Path, device: str, control: str) -> None:
+    """End the override of CONTROL of DEVICE; without CONTROL all of DEVICE, without DEVICE all."""
+
+    def alone(house_alone: Alone) -> str:
+        ended = [
+            f"{o.device}/{o.control}"
+            for o in house_alone.overrides.in_force()
+            if device in ("", o.device) and control in ("", o.control)
+        ]
+        for name in ended:
+            house_alone.overrides.clear(*name.split("/", 1))
+        return f"cleared: {', '.join(ended) or 'none'}"
+
+    click.echo(ask(house, "override/clear", {"device": device, "control": control, "by": me()}, alone))
+
+
+@override.command("list")
+@house_option
+def list_(house: Path) -> None:
+    """Show the overrides in force, and what they cost against the plan."""
+    blueprint = blueprint_of(house)
+    site = blueprint.house.site
+    table = Table("device", "control", "value", "until", "by", "reason", f"costs [{site.currency}]", box=None)
+    with Store(blueprint.folder.make().path, blueprint.clock, writing=False) as store:
+        for active in Overrides(store, blueprint.house.house.devices, blueprint.clock).active:
+            chosen = active.override
+            costs = "" if active.costs is None else f"{active.costs:+.2f}"
+            until = f"{chosen.valid_until.astimezone(site.zone):%Y-%m-%d %H:%M}"
+            table.add_row(chosen.device, chosen.control, str(chosen.value), until, chosen.by, chosen.reason, costs)
+    Console().print(table)
+
+
+def value_of(text: str) -> Value:
+    """A switch, a number, or a word.
+
+    >>> value_of("true"), value_of("2.5"), value_of("load_first")
+    (True, 2.5, 'load_first')
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, bool) else float(found) if isinstance(found, int | float) else text
+
+
+def duration(text: str) -> timedelta:
+    """A length of time.
+
+    >>> duration("90min")
+    datetime.timedelta(seconds=5400)
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ConfigError([f"--for: found {text!r}; allowed: 30min, 2h, 1d"])
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ConfigError([f"--until: found {text!r}; allowed: a time with its zone, such as 2025-01-15T18:00+01:00"])
+    return found.astimezone(UTC)

@@ -1,0 +1,26 @@
+"""`pems release`: give devices back."""
+
+from pathlib import Path
+
+import click
+
+from .hands import Alone, ask, commanded, known_device, me
+from .options import house_option
+from .run import blueprint_of
+
+
+@click.command()
+@house_option
+@click.argument("device", required=False)
+def release(house: Path, device: str | None) -> None:
+    """Give DEVICE, or all devices, back to their own control and only observe them; `pems stage` takes them again."""
+    blueprint = blueprint_of(house)
+    for name in [known_device(blueprint, device)] if device else commanded(blueprint):
+        payload = {"device": name, "stage": "observe", "by": me(), "reason": "pems release"}
+        click.echo(ask(house, "stage/set", payload, lambda alone, name=name: observe_only(alone, name)))  # type: ignore[misc]
+
+
+def observe_only(alone: Alone, device: str) -> str:
+    """Take the trust from a device whose engine does not run, and give it back."""
+    alone.stages.promote(device, "observe", me())
+    return f"{device} is in stage observe; {alone.give_back([device], f'{me()}: stage observe')}"

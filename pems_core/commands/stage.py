@@ -1,0 +1,54 @@
+"""`pems stage`: how far a device is trusted to PEMS."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pems_core.commanding.stages import Stages
+from pems_core.commanding.store import Store
+from pems_core.config import Stage, StagesSection
+
+from .hands import Alone, ask, commanded, known_device, me
+from .options import house_option
+from .release import observe_only
+from .run import blueprint_of
+
+
+@click.command()
+@house_option
+@click.argument("device", required=False)
+@click.argument("stage", required=False, type=click.Choice(["observe", "limited", "control"]))
+def stage(house: Path, device: str | None, stage: Stage | None) -> None:
+    """Show how far each device is trusted and what speaks for more, or trust DEVICE so far.
+
+    observe: recommend only; limited: the controls of the allow-list; control: all.
+    """
+    if device is None or stage is None:
+        show(house)
+        return
+    known_device(blueprint_of(house), device)
+    payload = {"device": device, "stage": stage, "by": me()}
+    click.echo(ask(house, "stage/set", payload, lambda alone: _alone(alone, device, stage)))
+
+
+def _alone(alone: Alone, device: str, stage: Stage) -> str:
+    if stage == "observe":
+        return observe_only(alone, device)
+    alone.stages.promote(device, stage, me())
+    return f"{device} is in stage {stage}, from the next start on"
+
+
+def show(house: Path) -> None:
+    """The stage of each device, and what became of its commands."""
+    blueprint = blueprint_of(house)
+    table = Table("device", "stage", "since", "commands by what became of them", box=None)
+    with Store(blueprint.folder.make().path, blueprint.clock, writing=False) as store:
+        stages = Stages(blueprint.config[StagesSection], store, blueprint.clock)
+        for name in commanded(blueprint):
+            evidence = stages.evidence(name)
+            since = "house file" if evidence.since is None else f"{evidence.since:%Y-%m-%d %H:%M}"
+            counts = ", ".join(f"{count} {what}" for what, count in sorted(evidence.by_stage.items()))
+            table.add_row(name, stages.of(name), since, counts or "none yet")
+    Console().print(table)

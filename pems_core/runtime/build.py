@@ -1,0 +1,127 @@
+"""From a house file to an engine that can run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pluggy
+
+from pems_core.clock import Clock
+from pems_core.commanding.dispatcher import Dispatcher
+from pems_core.commanding.emergency import EmergencyStop
+from pems_core.commanding.guard import Guard
+from pems_core.commanding.overrides import Overrides
+from pems_core.commanding.stages import Stages
+from pems_core.commanding.store import Store
+from pems_core.commanding.wear import RelayBook, StoredWearBook
+from pems_core.config import Config, MqttSection, StagesSection, StateSection
+from pems_core.cycle import Site
+from pems_core.domain import HybridInverterSpec, Receipt
+from pems_core.forecasting.chain import ranked
+from pems_core.plugins import create_forecasters, create_transports
+from pems_core.protocols import Device, Forecaster, Transport
+from pems_core.site import HouseFile, read_house
+from pems_core.transport.house_lines import HouseLines
+from pems_core.transport.image import ProcessImage
+
+from .alerts import AlertBook
+from .contract import last_words
+from .engine import Engine
+from .health import Health
+from .history import Recorder
+from .live import Commanding, Live
+from .outbox import as_text
+from .patience import BoundedPlanner
+from .prices import FILE, PriceBook
+from .state_folder import StateFolder
+from .triggers import Triggers
+
+
+@dataclass
+class Blueprint:
+    """What an engine is built from.
+
+    :param beside: the folder of the house file: prices and a relative state folder lie there.
+    :param forecasters: in front of those of the plugins.
+    """
+
+    config: Config
+    manager: pluggy.PluginManager
+    clock: Clock
+    beside: Path
+    forecasters: Sequence[Forecaster] = ()
+    patience_s: float | None = None
+    """How long a plan is waited for [s of the wall]; None: by the solver's time limit."""
+    house: HouseFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.house = read_house(self.config, self.manager)
+
+    @property
+    def folder(self) -> StateFolder:
+        return StateFolder(self.config[StateSection].path(self.beside))
+
+    @property
+    def mqtt_section(self) -> MqttSection | None:
+        """None if the house has no broker."""
+        return self.config.get(MqttSection)
+
+    @property
+    def prefix(self) -> str:
+        """Of every topic: `pems/<site>`."""
+        return f"{self.mqtt_section.prefix if self.mqtt_section else 'pems'}/{self.house.site.name}"
+
+    def transports(self) -> Sequence[Transport]:
+        return create_transports(self.manager, self.config)
+
+    def commanding(
+        self, store: Store, transports: Sequence[Transport], observer: Callable[[Receipt], None]
+    ) -> Commanding:
+        """The life of commands of this house."""
+        devices: Sequence[Device] = self.house.house.devices
+        emergency = EmergencyStop(store, self.clock)
+        stages = Stages(self.config[StagesSection], store, self.clock)
+        guard = Guard(devices, stages, emergency, RelayBook(store, self.clock), store, self.clock)
+        return Commanding(
+            store=store,
+            wear=StoredWearBook(store, self.clock),
+            emergency=emergency,
+            overrides=Overrides(store, devices, self.clock),
+            stages=stages,
+            dispatcher=Dispatcher(devices, transports, guard, store, self.clock, observer),
+        )
+
+    def live(self, store: Store) -> Live:
+        """The house with all its parts."""
+        house, transports = self.house, self.transports()
+        receipts: list[Receipt] = []
+        forecasters = [*self.forecasters, *ranked(create_forecasters(self.manager, self.config))]
+        planner = BoundedPlanner(house.house, house.options, self.patience_s)
+        planner.remember(store.last_plan())
+        site = Site(house.house.devices, forecasters, planner, house.site.timezone, house.site.currency)
+        inverters = [d.name for d in house.house.devices if isinstance(d.equipment, HybridInverterSpec)]
+        return Live(
+            house=house,
+            site=site,
+            transports=transports,
+            clock=self.clock,
+            commanding=self.commanding(store, transports, receipts.append),
+            image=ProcessImage(inverters=inverters),
+            recorder=Recorder(house.equipment, store),
+            prices=PriceBook(store, self.beside / FILE, house.site.currency, house.eur_rate),
+            triggers=Triggers(self.clock),
+            health=Health(self.clock),
+            alerts=AlertBook(self.clock),
+            receipts=receipts,
+        )
+
+    def engine(self, store: Store) -> Engine:
+        """The engine of this house.
+
+        :raises ConfigError: if the broker's address or certificates cannot be used.
+        """
+        live = self.live(store)
+        section = self.mqtt_section
+        will = (f"{self.prefix}/status", as_text(last_words(self.clock.now())))
+        lines = HouseLines(section, self.clock, live.commanding.wear, f"pems-{self.house.site.name}", will)
+        return Engine(live, lines, self.folder, self.prefix, mqtt=section is not None)

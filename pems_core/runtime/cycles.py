@@ -1,0 +1,149 @@
+"""When cycles run, and what becomes of their plans."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pems_core.cycle import run_cycle
+from pems_core.domain import CycleReport, History, PemsError, Plan, Rung, Severity, floor_time
+from pems_core.forecasting.chain import ask
+from pems_core.planning.planner import Planner
+
+from .history import LEARN_DAYS, month_peak_kw
+from .live import Live
+from .patience import BoundedPlanner
+from .triggers import Followed, forecast_changes
+from .watch import Watch
+
+PART = "plan"
+FIRST_READINGS_S = 60.0
+"""So long all devices are waited for before the first plan [s of the clock]."""
+FORECAST_EVERY_S = 300.0
+"""How often forecasts are looked at between cycles [s of the clock]."""
+SEARCHED = (Rung.SOLVER, Rung.INCUMBENT)
+SHORTEST_STEP = timedelta(minutes=1)
+"""A regular plan within the last moment of a quarter would have a first step of seconds."""
+
+Finished = Callable[[CycleReport, Sequence[str]], Awaitable[None]]
+"""Told the report of a cycle and why it ran."""
+
+
+@dataclass
+class Cycles:
+    """Plans every few minutes on the grid of the day, and at once when there is a reason.
+
+    :param finished: told each report; by then the plan is in force.
+    """
+
+    live: Live
+    watch: Watch
+    finished: Finished
+
+    async def run(self) -> None:
+        """Plan until cancelled."""
+        live = self.live
+        self._expect_plans()
+        await self._first_readings()
+        reasons: Sequence[str] = ("start",)
+        while True:
+            await self.plan(reasons)
+            reasons = await live.triggers.wait(next_due(live.now, live.every))
+
+    async def watch_forecasts(self) -> None:
+        """Look at the forecasts now and then until cancelled: the sky may be another than the plan was made for."""
+        live = self.live
+        while True:
+            await live.clock.sleep(FORECAST_EVERY_S)
+            followed = live.followed
+            if followed is None:
+                continue
+            horizon = live.site.planner.options.horizon(live.now)
+            answer = await ask(live.site.forecasters, horizon, live.state, self._history())
+            for reason in forecast_changes(followed.forecasts, answer.forecasts, live.cycles.forecast_change_kw):
+                live.triggers.pull(reason)
+
+    async def plan(self, reasons: Sequence[str]) -> None:
+        """One cycle; what goes wrong in it is an alert, and the house goes on with what it has."""
+        live = self.live
+        self.watch.look()
+        overrides = tuple(live.commanding.overrides.in_force())
+        horizon = live.site.planner.options.horizon(live.readings.now)
+        before = live.report.state if live.report else None
+        peak_kw = month_peak_kw(live.commanding.store, live.now, live.house.site.zone)
+        try:
+            report = await run_cycle(
+                live.site, live.readings, horizon, self._history(), before, overrides, peak_so_far_kw=peak_kw
+            )
+        except PemsError as fault:
+            live.alerts.begin("cycle", f"no plan: {fault}", Severity.CRITICAL)
+            return
+        except Exception as error:  # noqa: BLE001 - a defect costs this cycle; the plan ages, and devices are given back
+            live.alerts.begin("cycle", f"no plan: {type(error).__name__}: {error}", Severity.CRITICAL)
+            return
+        report = replace(report, receipts=tuple(live.receipts))
+        live.receipts.clear()
+        self._adopt(report)
+        await self.finished(report, reasons)
+
+    def _adopt(self, report: CycleReport) -> None:
+        """Follow the new plan."""
+        live, plan = self.live, report.plan
+        previous = live.followed.plan if live.followed else None
+        live.report = report
+        live.followed = Followed(plan, report.state, report.forecasts)
+        live.alerts.set("cycle", "; ".join(report.faults))
+        live.alerts.set("prices", self._price_fault(report))
+        self._price_overrides(previous, plan)
+        self.watch.follower.follow()
+        live.commanding.store.keep_plan(plan)
+        self._judge_search()
+
+    def _judge_search(self) -> None:
+        """A plan counts as a sign of health only if no search hangs: another rung stands in for a while only."""
+        planner = self.live.site.planner
+        hanging = planner.hanging if isinstance(planner, BoundedPlanner) else 0
+        text = f"{hanging} searches for a plan hang and were given up" if hanging else ""
+        self.live.alerts.set("planner", text, Severity.CRITICAL)
+        if not hanging:
+            self.live.health.beat(PART)
+
+    def _price_fault(self, report: CycleReport) -> str:
+        if "import_price_per_kwh" in report.forecasts.series:
+            return ""
+        return "no price is known, so nothing can be planned by price; see prices in docs/operation.md"
+
+    def _price_overrides(self, before: Plan | None, now: Plan) -> None:
+        """What an override costs: the first plan with it less the last without [currency]."""
+        overrides = self.live.commanding.overrides
+        for active in overrides.active:
+            if active.costs is not None or before is None:
+                continue
+            if before.rung in SEARCHED and now.rung in SEARCHED and before.made_at <= active.set_at:
+                override = active.override
+                overrides.price(override.device, override.control, now.cost - before.cost)
+
+    async def _first_readings(self) -> None:
+        """Read before anything is written: wait for all devices, or so long that one must be missing."""
+        live = self.live
+        deadline_s = live.clock.elapsed_s() + FIRST_READINGS_S
+        while live.clock.elapsed_s() < deadline_s:
+            self.watch.look()
+            if not live.state.faults:
+                return
+            await live.clock.sleep(max(1.0, 0.05 * live.clock.speed))
+
+    def _expect_plans(self) -> None:
+        live = self.live
+        planner: Planner = live.site.planner
+        patience_s = planner.patience_s if isinstance(planner, BoundedPlanner) else 0.0
+        late_s = 2 * live.every.total_seconds() + patience_s * live.clock.speed + FIRST_READINGS_S
+        live.health.expect(PART, late_s)
+
+    def _history(self) -> History:
+        return History(self.live.commanding.store.history(LEARN_DAYS))
+
+
+def next_due(now: datetime, every: timedelta) -> datetime:
+    """The next regular cycle on the grid of the day."""
+    due = floor_time(now, every) + every
+    return due if due - now >= SHORTEST_STEP else due + every

@@ -1,0 +1,221 @@
+"""Runs one house until it is told to end, or something of its own fails; then gives the devices back."""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from pems_core.domain import Alert, BadSeries, CycleReport, Severity
+from pems_core.protocols import Transport
+from pems_core.transport.house_lines import HouseLines
+
+from .alerts import Alerting, all_alerts
+from .contract import Contract
+from .cycles import Cycles
+from .door import open_door
+from .follow import Follower
+from .heartbeat import Heartbeat
+from .live import Live
+from .outbox import Outbox
+from .requests import Requests
+from .state_folder import StateFolder, write_json
+from .supervise import keep_going
+from .triggers import price_changes
+from .watch import Watch
+from .words import instant
+
+log = logging.getLogger(__name__)
+
+RELEASE_WITHIN_S = 20.0
+"""How long giving back may take at the end [s of the wall]."""
+PRICES_EVERY_S = 15.0
+"""How often the file of prices is looked at [s of the clock]."""
+
+Named = list[tuple[str, Coroutine[Any, Any, None]]]
+Watcher = Callable[[CycleReport, Sequence[str]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    why: str
+    crashed: bool
+    released: Mapping[str, bool]
+    """By device that was given back: whether it was read back."""
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.crashed or not all(self.released.values()) else 0
+
+
+@dataclass
+class Engine:
+    """Owns the tasks of one house.
+
+    :param mqtt: whether the house has a broker.
+    :param finished: told each cycle's report, and why it ran.
+    """
+
+    live: Live
+    lines: HouseLines
+    folder: StateFolder
+    prefix: str
+    mqtt: bool
+    finished: Sequence[Watcher] = ()
+    session: str = field(default_factory=lambda: secrets.token_hex(8))
+    _end: asyncio.Event = field(default_factory=asyncio.Event)
+    _why: str = "it was told to"
+
+    def __post_init__(self) -> None:
+        live = self.live
+        self.outbox = Outbox(self.lines.mqtt if self.mqtt else None, self.prefix)
+        self.follower = Follower(live)
+        self.watch = Watch(live, self.follower)
+        self.cycles = Cycles(live, self.watch, self._finished)
+        self.requests = Requests(live, self.follower)
+        self.contract = Contract(live, self.outbox, self.requests, self.prefix, self._alerts)
+        self.requests.changed = self.contract.changes
+        self.heartbeat = Heartbeat(live, self.outbox, self.folder, self.session)
+
+    def end(self, why: str) -> None:
+        """Have `run` give the devices back and return."""
+        self._why = why
+        self._end.set()
+
+    async def run(self) -> Ended:
+        """Run until `end` is called or a task of PEMS itself fails; then release all devices, within bounded time."""
+        live, folder = self.live, self.folder
+        folder.ended.unlink(missing_ok=True)
+        write_json(folder.engine, {"session": self.session, "pid": os.getpid(), "since": instant(live.now)})
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.lines)
+            carrying = [asyncio.create_task(run, name=name) for name, run in self._carriers()]
+            stack.push_async_callback(_stop, carrying)
+            await stack.enter_async_context(open_door(folder, self.requests))
+            self._begin_stopped()
+            own = [asyncio.create_task(run, name=name) for name, run in self._own_tasks()]
+            stack.push_async_callback(_stop, own)
+            crash = await self._wait(own)
+            released = await self._let_go(own, crash or self._why)
+        ended = Ended(crash or self._why, bool(crash), released)
+        self._tell_end(ended)
+        return ended
+
+    def _carriers(self) -> Named:
+        """What must go on until the devices are given back."""
+        transports = [(f"transport {t.name}", self._supervised(t)) for t in self.live.transports]
+        carriers: Named = [*transports, ("dispatcher", self.live.commanding.dispatcher.run())]
+        return [*carriers, ("outbox", self.outbox.run())] if self.mqtt else carriers
+
+    def _own_tasks(self) -> Named:
+        tasks: Named = [
+            ("watch", self.watch.run()),
+            ("cycles", self.cycles.run()),
+            ("forecasts", self.cycles.watch_forecasts()),
+            ("heartbeat", self.heartbeat.run()),
+            ("state", self.contract.tell()),
+            ("changes", self.contract.tell_changes()),
+            ("prices", self._watch_prices()),
+            ("end", self._ended()),
+        ]
+        return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
+
+    async def _ended(self) -> None:
+        await self._end.wait()
+
+    async def _wait(self, own: Sequence[asyncio.Task[None]]) -> str:
+        """Wait for the end; what failed, or nothing if the end was asked for."""
+        done, _ = await asyncio.wait(own, return_when=asyncio.FIRST_COMPLETED)
+        if self._end.is_set():
+            return ""
+        task = next(iter(done))
+        error = task.exception()
+        log.error("%s failed", task.get_name(), exc_info=error)
+        return f"{task.get_name()} failed: {type(error).__name__}: {error}"
+
+    async def _let_go(self, own: Sequence[asyncio.Task[None]], why: str) -> Mapping[str, bool]:
+        """Stop planning, and give back what PEMS has commanded."""
+        await _stop([task for task in own if task.get_name() != "changes"])
+        return await self.live.commanding.dispatcher.release(self.live.taken, why, within_s=RELEASE_WITHIN_S)
+
+    def _tell_end(self, ended: Ended) -> None:
+        not_back = [name for name, back in ended.released.items() if not back]
+        write_json(
+            self.folder.ended,
+            {
+                "session": self.session,
+                "at": instant(self.live.now),
+                "why": ended.why,
+                "crashed": ended.crashed,
+                "released": not not_back,
+                "not_read_back": not_back,
+            },
+        )
+
+    def _begin_stopped(self) -> None:
+        """A stop that was latched before a restart holds: what an earlier run left is given back."""
+        latch = self.live.commanding.emergency.latch
+        if latch is not None:
+            self.live.commanding.dispatcher.let_go(self.live.taken, f"emergency stop by {latch.by}")
+
+    async def _supervised(self, transport: Transport) -> None:
+        """One transport's own task: a crash costs its devices their commands until it runs again."""
+        live, place = self.live, f"transport {transport.name}"
+
+        def crashed(fault: str) -> None:
+            live.alerts.begin(place, f"crashed: {fault}", Severity.CRITICAL)
+
+        def started() -> None:
+            live.alerts.end(place)
+            for device in transport.devices:
+                self.follower.forget(device)
+
+        await keep_going(lambda: transport.run(self.lines), live.clock, crashed, started)
+
+    async def _watch_prices(self) -> None:
+        live = self.live
+        while True:
+            try:
+                changed = live.prices.look()
+            except BadSeries as fault:
+                live.alerts.begin("prices.csv", str(fault))
+            else:
+                for reason in price_changes(changed, live.now, live.cycles.price_change_per_kwh):
+                    live.triggers.pull(reason)
+                if changed:
+                    live.alerts.end("prices.csv")
+            await live.clock.sleep(max(PRICES_EVERY_S, 0.2 * live.clock.speed))
+
+    async def _finished(self, report: CycleReport, reasons: Sequence[str]) -> None:
+        await self.contract.cycle(report)
+        for watcher in self.finished:
+            try:
+                await watcher(report, reasons)
+            except Exception as error:  # noqa: BLE001 - who only looks cannot stop the house
+                self.live.alerts.begin("cycle_finished", f"{type(error).__name__}: {error}")
+
+    def _alerts(self) -> Sequence[Alert]:
+        live, commanding = self.live, self.live.commanding
+        sources: list[tuple[str, Alerting]] = [
+            ("image", live.image),
+            ("dispatcher", commanding.dispatcher),
+            ("store", commanding.store),
+            ("wear", commanding.wear),
+            ("lines", self.lines),
+            *((transport.name, transport) for transport in live.transports),
+        ]
+        return all_alerts(live.alerts, sources)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended, however they do."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError, Exception):
+            await task

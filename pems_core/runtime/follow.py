@@ -1,0 +1,118 @@
+"""From the plan in force and the overrides to what each device is told now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pems_core.commanding.overrides import apply_to
+from pems_core.domain import Override, Plan, Rung, Value
+from pems_core.protocols import Device
+
+from .live import Live
+
+OVERRIDE = "override"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a device is to do, and until when."""
+
+    settings: Mapping[str, Value]
+    until: datetime
+    source: str
+    reason: str
+
+
+@dataclass
+class Follower:
+    """Tells the dispatcher what is wanted, whenever that changes; what was told is not repeated."""
+
+    live: Live
+    _told: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    _letting_go: set[str] = field(default_factory=set)
+
+    def follow(self) -> None:
+        """Tell each device what holds now: by the plan, by hand, or nothing, which gives it back."""
+        for device in self.live.commanded.values():
+            self._follow(device)
+
+    def forget(self, device: str) -> None:
+        """Tell a device anew at the next occasion, even if nothing has changed."""
+        self._told.pop(device, None)
+
+    def _follow(self, device: Device) -> None:
+        live, now = self.live, self.live.now
+        overrides = [o for o in live.commanding.overrides.in_force() if o.device == device.name and o.holds(now)]
+        why = self.why_not_planned(device, now)
+        if why and not overrides:
+            self._told.pop(device.name, None)
+            if device.name not in self._letting_go:
+                self._let_go(device.name, why)
+            return
+        self._letting_go.discard(device.name)
+        wish = self._wish(device, now, overrides, planned=not why)
+        plan = live.followed.plan if live.followed else None
+        said = (dict(wish.settings), wish.source, plan.made_at if plan else None)
+        if said == self._told.get(device.name):
+            return
+        self._told[device.name] = said
+        live.commanding.dispatcher.want(
+            device.name,
+            wish.settings,
+            now,
+            wish.until,
+            live.state,
+            source=wish.source,
+            reason=wish.reason,
+            by_hand=[override.control for override in overrides],
+        )
+
+    def _let_go(self, device: str, why: str) -> None:
+        """Give a device back once, if PEMS has it; one that was never told anything is left alone."""
+        self._letting_go.add(device)
+        if device in self.live.taken:
+            self.live.commanding.dispatcher.let_go([device], why)
+
+    def why_not_planned(self, device: Device, now: datetime) -> str:
+        """Why the plan has no say for a device now; empty if it has."""
+        followed = self.live.followed
+        if followed is None:
+            return "there is no plan yet"
+        plan = followed.plan
+        stale_after = timedelta(minutes=self.live.cycles.stale_after_minutes)
+        if now - plan.made_at > stale_after:
+            return f"the plan is {(now - plan.made_at) / timedelta(minutes=1):.0f} min old"
+        if plan.rung is Rung.RELEASE:
+            return f"no plan could be made: {plan.detail}"
+        if now >= plan.valid_until + self.live.every:
+            return f"the plan was valid until {plan.valid_until.isoformat()}"
+        if not plan.knows(device.name):
+            return self.live.state.faults.get(device.name, "the plan does not know it")
+        return ""
+
+    def _wish(self, device: Device, now: datetime, overrides: list[Override], planned: bool) -> Wish:
+        plan = self.live.followed.plan if self.live.followed and planned else None
+        settings: Mapping[str, Value] = {}
+        soonest = now + 2 * self.live.every
+        source, until = "plan", soonest
+        if plan is not None:
+            t = plan.horizon.step_at(now)
+            settings = device.settings(plan, t)
+            until = max(soonest, run_end(device, plan, t))
+            source = str(plan.rung)
+        if not overrides:
+            return Wish(settings, until, source, plan.detail if plan else "")
+        by_hand = apply_to(device, settings, overrides, now)
+        # What a person set ends by itself on the device, too, as far as that can.
+        ends = min(override.valid_until for override in overrides)
+        reasons = "; ".join(f"{o.by}: {o.reason}" if o.reason else o.by for o in overrides)
+        return Wish(by_hand, max(soonest, ends), OVERRIDE, reasons)
+
+
+def run_end(device: Device, plan: Plan, t: int) -> datetime:
+    """The end of the run of steps from `t` on in which the plan tells a device the same."""
+    settings, ends = device.settings(plan, t), plan.horizon.ends
+    last = min(plan.binary_steps, plan.horizon.steps_before(plan.valid_until)) - 1
+    while t < last and device.settings(plan, t + 1) == settings:
+        t += 1
+    return ends[t]

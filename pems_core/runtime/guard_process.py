@@ -1,0 +1,145 @@
+"""A second process that gives the devices back when the engine cannot."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pems_core.clock import SystemClock
+from pems_core.commanding.conductor import WISH
+from pems_core.commanding.store import Store, StoreInUse
+from pems_core.domain import PemsError
+
+from .build import Blueprint
+from .rescue import Rescue
+from .state_folder import StateFolder, read_json, write_json
+from .words import instant
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+HEARTBEAT_WITHIN_S = 70.0
+"""Three heartbeats and a moment: an engine that says nothing for so long is not well."""
+
+
+class Engine(StrEnum):
+    """How the engine is, seen from outside."""
+
+    WELL = "well"
+    ENDED = "ended"
+    """In good order: it has given its devices back."""
+    DIED = "died"
+    HANGS = "hangs"
+
+
+@dataclass
+class Watchman:
+    """Looks at an engine's lock and heartbeat.
+
+    The age of a heartbeat is measured by the guard's own steady clock since it last changed: the time of day may be
+    put right at any moment, and a fast clock of a trial is not the wall's.
+
+    :param now_s: a steady time [s].
+    """
+
+    folder: StateFolder
+    heartbeat_within_s: float = HEARTBEAT_WITHIN_S
+    now_s: Callable[[], float] = time.monotonic
+    _seen: object = None
+    _since_s: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._since_s = self.now_s()
+
+    def look(self) -> Engine:
+        """How the engine is now."""
+        session = self.folder.session
+        if not self.folder.engine_lives:
+            # A new engine may have started and ended between two looks: the one that ran last counts.
+            return Engine.ENDED if not session or self.folder.ended_orderly(session) else Engine.DIED
+        beat = read_json(self.folder.heartbeat)
+        seen = (session, beat.get("session"), beat.get("count"))
+        if seen != self._seen:
+            self._seen, self._since_s = seen, self.now_s()
+        return Engine.WELL if self.now_s() - self._since_s <= self.heartbeat_within_s else Engine.HANGS
+
+
+@dataclass
+class GuardProcess:
+    """Watches until told to end, or, for one engine's session only, until that has ended and all is back."""
+
+    blueprint: Blueprint
+    session: str = ""
+    """Of the engine that is watched; empty: whichever runs."""
+    watchman: Watchman = field(init=False)
+    rescued: str = ""
+    """The session whose devices were given back after its death."""
+
+    def __post_init__(self) -> None:
+        self.watchman = Watchman(self.blueprint.folder)
+
+    async def run(self) -> None:
+        """Watch until cancelled or no longer needed."""
+        while True:
+            engine = self.watchman.look()
+            session = self.blueprint.folder.session
+            if self.session and session != self.session:
+                return  # a new engine has its own guard
+            if engine in (Engine.DIED, Engine.HANGS) and not (engine is Engine.DIED and self.rescued == session):
+                await self._rescue(engine, session)
+            elif self.session and engine is not Engine.WELL:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _rescue(self, engine: Engine, session: str) -> None:
+        why = {
+            Engine.DIED: "the engine died without giving its devices back",
+            Engine.HANGS: f"the engine has not been well for {self.watchman.heartbeat_within_s:g} s",
+        }[engine]
+        devices = self._commanded()
+        began = SystemClock().now()
+        log.warning("%s; giving back: %s", why, ", ".join(devices) or "nothing was commanded")
+        rescue = Rescue(self.blueprint, devices, why)
+        back = not devices or await rescue.run(lambda: self._still(engine, session))
+        self.rescued = session if back else ""
+        report = {
+            "session": session,
+            "why": why,
+            "devices": rescue.done,
+            "all_back": back,
+            "began": instant(began),
+            "ended": instant(SystemClock().now()),
+        }
+        log.warning("done: %s", json.dumps(report))
+        write_json(self.blueprint.folder.guarded, report)
+        if back and engine is Engine.DIED:
+            self._forget_wishes(devices)
+
+    def _still(self, engine: Engine, session: str) -> bool:
+        """Whether the engine still cannot do it itself."""
+        return self.watchman.look() is engine and self.blueprint.folder.session == session
+
+    def _commanded(self) -> Sequence[str]:
+        """Devices that the engine commanded and has not taken back; all that it may command if nobody knows."""
+        folder = self.blueprint.folder
+        known = {device.name for device in self.blueprint.house.house.devices if device.controls()}
+        try:
+            with Store(folder.path, self.blueprint.clock, writing=False) as store:
+                wishes = set(store.kept(WISH))
+        except PemsError:
+            # A store that cannot be read is no reason to leave a device as it is.
+            log.exception("the store cannot be read")
+            return sorted(known)
+        return sorted(known & wishes)
+
+    def _forget_wishes(self, devices: Sequence[str]) -> None:
+        """Note in the store that the devices are their own again, unless a new engine has it by now."""
+        try:
+            with Store(self.blueprint.folder.path, self.blueprint.clock) as store:
+                for device in devices:
+                    store.forget(WISH, device)
+        except StoreInUse:
+            log.info("a new engine has taken over")

@@ -1,0 +1,75 @@
+"""Says that the house is in good hands: over MQTT, to devices that watch, and to the guard."""
+
+import asyncio
+from dataclasses import dataclass
+
+from pems_core.domain import NotDelivered, Severity
+from pems_core.protocols import Transport
+
+from .live import Live
+from .outbox import Outbox
+from .state_folder import StateFolder, write_json
+from .words import instant
+
+EVERY_S = 20.0
+"""[s of the clock]"""
+LEAST_WAIT_S = 0.25
+"""However fast the clock is [s of the wall]."""
+VALID_FOR = 3
+"""So many periods a heartbeat is good for."""
+BEAT_WITHIN_S = 5.0
+"""How long one transport is waited for [s of the wall]."""
+
+
+@dataclass
+class Heartbeat:
+    """Beats for as long as the whole loop is well; when it is not, it says so on MQTT and to nobody else."""
+
+    live: Live
+    outbox: Outbox
+    folder: StateFolder
+    session: str
+    count: int = 0
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await self.beat()
+            await self.live.clock.sleep(self.period_s)
+
+    @property
+    def period_s(self) -> float:
+        """[s of the clock]"""
+        return max(EVERY_S, LEAST_WAIT_S * self.live.clock.speed)
+
+    async def beat(self) -> None:
+        """One heartbeat."""
+        live = self.live
+        faults = live.health.faults
+        self.count += 1
+        live.alerts.set("engine", "; ".join(faults), Severity.CRITICAL)
+        self.outbox.tell(
+            "heartbeat",
+            {
+                "counter": self.count,
+                "healthy": not faults,
+                "valid_for_s": VALID_FOR * self.period_s,
+                "at": instant(live.now),
+                "faults": list(faults),
+            },
+        )
+        if faults:
+            return
+        write_json(self.folder.heartbeat, {"session": self.session, "count": self.count, "at": instant(live.now)})
+        await asyncio.gather(*(self._tell(transport) for transport in live.transports))
+
+    async def _tell(self, transport: Transport) -> None:
+        place = f"{transport.name} heartbeat"
+        try:
+            await asyncio.wait_for(transport.beat(self.count), BEAT_WITHIN_S)
+        except (NotDelivered, TimeoutError) as fault:
+            self.live.alerts.begin(place, str(fault) or f"no end in {BEAT_WITHIN_S:g} s")
+        except Exception as error:  # noqa: BLE001 - a plugin's own error takes its heartbeat, not that of others
+            self.live.alerts.begin(place, f"{type(error).__name__}: {error}", Severity.CRITICAL)
+        else:
+            self.live.alerts.end(place)

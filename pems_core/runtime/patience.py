@@ -1,0 +1,114 @@
+"""A planner that is given up when it hangs: the house goes on with the next rung."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from pems_core.domain import Forecasts, NoPlan, PemsError, Plan, SiteState
+from pems_core.planning.planner import Planner, PlanOptions
+from pems_core.planning.site import PlannedHouse
+
+GRACE = 2.0
+"""The search ends itself at its time limit; beside it a model is built and explained."""
+GRACE_S = 30.0
+MOST_ABANDONED = 3
+"""So many searches that hang; no further one is begun while none of them has returned."""
+
+T = TypeVar("T")
+
+
+class Overdue(PemsError):
+    """A thread has not returned in time; it was left to itself, as nobody can end it."""
+
+
+class BoundedPlanner(Planner):
+    """Plans in a thread that may be abandoned. What it knows of the last plan goes over to its successor."""
+
+    def __init__(
+        self,
+        house: PlannedHouse,
+        options: PlanOptions,
+        patience_s: float | None = None,
+        new_planner: Callable[[PlannedHouse, PlanOptions], Planner] = Planner,
+    ) -> None:
+        """
+        :param patience_s: how long a plan is waited for [s of the wall].
+        """
+        super().__init__(house, options)
+        self.patience_s = patience_s or GRACE * options.limits.time_limit_s + GRACE_S
+        self._new_planner = new_planner
+        self._inner = new_planner(house, options)
+        self._abandoned: list[threading.Thread] = []
+
+    def remember(self, plan: Plan | None) -> None:
+        """Begin with a plan of an earlier run."""
+        self.last = self._inner.last = plan
+
+    @property
+    def hanging(self) -> int:
+        """How many abandoned searches have not returned."""
+        self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
+        return len(self._abandoned)
+
+    def plan(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        """See `Planner.plan`; a search that hangs counts as a rung that failed.
+
+        :raises NoPlan: if not even a release could be planned.
+        """
+        if self.hanging >= MOST_ABANDONED:
+            return self._without_search(state, forecasts, f"{MOST_ABANDONED} searches hang; no further one is begun")
+        try:
+            plan = self._within(lambda: self._inner.plan(state, forecasts))
+            self.faults = list(self._inner.faults)
+        except Overdue as overdue:
+            return self._without_search(state, forecasts, str(overdue))
+        self.last = plan
+        return plan
+
+    def _without_search(self, state: SiteState, forecasts: Forecasts, why: str) -> Plan:
+        rungs = _NoSearch(self.house, self.options, why)
+        rungs.last = self.last
+        self._inner = self._new_planner(self.house, self.options)
+        try:
+            plan = self._within(lambda: rungs.plan(state, forecasts))
+        except Overdue as overdue:
+            raise NoPlan(f"{why}; {overdue}") from overdue
+        self.faults = list(rungs.faults)
+        self.last = self._inner.last = plan
+        return plan
+
+    def _within(self, work: Callable[[], T]) -> T:
+        """What the work gives, if it is done in time."""
+        done: list[T] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                done.append(work())
+            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread as it is
+                errors.append(error)
+
+        # A daemon: a thread that hangs must not keep the process from ending.
+        thread = threading.Thread(target=run, name="plan", daemon=True)
+        thread.start()
+        thread.join(self.patience_s)
+        if thread.is_alive():
+            self._abandoned.append(thread)
+            raise Overdue(f"no plan in {self.patience_s:g} s; the search was given up")
+        if errors:
+            raise errors[0]
+        return done[0]
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _NoSearch(Planner):
+    """The ladder without its first rung."""
+
+    def __init__(self, house: PlannedHouse, options: PlanOptions, why: str) -> None:
+        super().__init__(house, options)
+        self._why = why
+
+    def _fresh(self, state: SiteState, forecasts: Forecasts) -> Plan:
+        raise NoPlan(self._why)

@@ -1,0 +1,90 @@
+"""The files by which an engine, its guard and the command line know of each other."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pems_core.commanding.store import engine_alive
+
+LONGEST_SOCKET = 100
+"""The system takes addresses of at most 107 bytes."""
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """What PEMS remembers of one house over a restart, and what its processes tell each other."""
+
+    path: Path
+
+    def make(self) -> "StateFolder":
+        self.path.mkdir(parents=True, exist_ok=True)
+        return self
+
+    @property
+    def engine(self) -> Path:
+        """Which engine runs, or ran last: session, process and broker."""
+        return self.path / "engine.json"
+
+    @property
+    def heartbeat(self) -> Path:
+        """Written anew while the whole loop of the engine is healthy, and not otherwise."""
+        return self.path / "heartbeat.json"
+
+    @property
+    def ended(self) -> Path:
+        """What the engine that ended last said of its end; one that crashed says nothing."""
+        return self.path / "ended.json"
+
+    @property
+    def guarded(self) -> Path:
+        """What the guard did last."""
+        return self.path / "guard.json"
+
+    @property
+    def guard_log(self) -> Path:
+        return self.path / "guard.log"
+
+    @property
+    def socket(self) -> Path:
+        """Where the engine takes requests of the command line."""
+        beside = self.path / "engine.sock"
+        if len(os.fsencode(beside)) <= LONGEST_SOCKET:
+            return beside
+        name = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"pems-{os.getuid()}-{name}.sock"
+
+    @property
+    def engine_lives(self) -> bool:
+        """Whether an engine holds the store; the system frees it when that process dies, however it does."""
+        return engine_alive(self.path)
+
+    @property
+    def session(self) -> str:
+        """Of the engine that runs, or ran last."""
+        return str(read_json(self.engine).get("session", ""))
+
+    def ended_orderly(self, session: str) -> bool:
+        """Whether an engine told that it has ended and given its devices back."""
+        end = read_json(self.ended)
+        return end.get("session") == session and end.get("released") is True
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; empty if there is none, or it is broken."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Replace a file as a whole: whoever reads it finds the old content or the new one."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content), encoding="utf-8")
+    new.replace(path)
