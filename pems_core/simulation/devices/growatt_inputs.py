@@ -34,14 +34,12 @@ def strings(put: Put, first: int, pv_w: float) -> None:
 
 def day_and_total(put: Put, measured: Measured, energies: Mapping[int, str]) -> None:
     """By the address of today's energy; the total follows it."""
-    meter = measured.meter
     for address, name in energies.items():
-        tenths(put, {address: meter.today_kwh(name), address + 2: meter.total_kwh(name)})
+        tenths(put, {address: measured.today_kwh[name], address + 2: measured.total_kwh[name]})
 
 
 def put_sph(put: Put, m: Measured, traps: Traps) -> None:
     """0-124."""
-    meter = m.meter
     words(put, {0: m.state, 37: 5000 if m.grid_v else 0, 38: m.grid_v * 10, 93: m.inverter_c * 10})
     words(put, {94: m.inverter_c * 10, 95: m.inverter_c * 10, 101: m.output_percent, 104: 1 if m.derating else 0})
     words(put, {105: m.fault, 112: m.warning, 118: MODES.index(m.mode), 119: 1})
@@ -50,9 +48,9 @@ def put_sph(put: Put, m: Measured, traps: Traps) -> None:
     for phase in range(3):
         words(put, {38 + 4 * phase: m.grid_v * 10})
     # What the inverter gave contains what the battery gave: not the yield of PV (protocols A.2).
-    tenths(put, {53: meter.today_kwh("ac"), 55: meter.total_kwh("ac"), 91: meter.total_kwh("pv")})
+    tenths(put, {53: m.today_kwh["ac"], 55: m.total_kwh["ac"], 91: m.total_kwh["pv"]})
     for string, share in enumerate(AT_PV_STRINGS):
-        tenths(put, {59 + 4 * string: meter.today_kwh("pv") * share, 61 + 4 * string: meter.total_kwh("pv") * share})
+        tenths(put, {59 + 4 * string: m.today_kwh["pv"] * share, 61 + 4 * string: m.total_kwh["pv"] * share})
 
 
 def put_storage(put: Put, m: Measured, traps: Traps) -> None:
@@ -98,12 +96,9 @@ def put_tl_xh(put: Put, m: Measured, traps: Traps) -> None:
     strings(put, 3003, m.pv_w)
     for phase in range(3):
         words(put, {3026 + 4 * phase: m.grid_v * 10})
-    meter = m.meter
-    tenths(put, {3053: meter.total_kwh("pv"), 3083: meter.today_kwh("pv")})
+    tenths(put, {3053: m.total_kwh["pv"], 3083: m.today_kwh["pv"]})
     for string, share in enumerate(AT_PV_STRINGS):
-        tenths(
-            put, {3055 + 4 * string: meter.today_kwh("pv") * share, 3057 + 4 * string: meter.total_kwh("pv") * share}
-        )
+        tenths(put, {3055 + 4 * string: m.today_kwh["pv"] * share, 3057 + 4 * string: m.total_kwh["pv"] * share})
     day_and_total(put, m, {3049: "ac", 3067: "import", 3071: "export", 3075: "load"})
     words(put, {3093: m.inverter_c * 10, 3094: m.inverter_c * 10, 3095: m.inverter_c * 10, 3101: m.output_percent})
     words(put, {3104: 0 if m.grid_v else 1 << 2, 3105: m.fault, 3106: m.warning, 3115: 30 if m.booting else 0})

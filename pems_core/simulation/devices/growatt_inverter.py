@@ -423,6 +423,7 @@ class SimulatedGrowatt(RegisterBank):
             self._bms,
             self._conditions,
             self._order.mode,
+            self._own_clock.local(now),
             booting=now < self._booting_until,
             export_failed=self._limits.failed(now),
             output_share=self._limits.output_share(now),
@@ -447,7 +448,8 @@ class SimulatedGrowatt(RegisterBank):
             self._vpp.written(range(min(words), max(words) + 1))
 
     def _put_input(self, address: int, value: float, words: int) -> None:
-        self.put("input", address, round(value), words)
+        # What does not fit wraps, as it does in the real registers.
+        self.put("input", address, round(value) % (1 << 16 * words), words)
 
 
 def _families(family: Family | Iterable[Family]) -> tuple[Family, ...]:

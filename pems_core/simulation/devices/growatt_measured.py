@@ -1,8 +1,8 @@
 """What the inverter measures and thinks, before it is put into registers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .growatt_meter import GrowattMeter
 from .growatt_slots import Mode
 
 
@@ -46,7 +46,9 @@ class Measured:
     derating: int
     """0 none; otherwise by the table of the family."""
     output_percent: int
-    meter: GrowattMeter
+    today_kwh: Mapping[str, float]
+    """By flow; see `COUNTED`."""
+    total_kwh: Mapping[str, float]
 
     @property
     def battery_a(self) -> float:

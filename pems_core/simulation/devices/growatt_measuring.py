@@ -1,13 +1,14 @@
 """What the instruments of the inverter make of the house's true powers."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pems_core.domain import HybridInverterSpec
 from pems_core.simulation.twins.conditions import Conditions
 
 from .growatt_bms import GrowattBms
 from .growatt_measured import Measured
-from .growatt_meter import GrowattMeter
+from .growatt_meter import COUNTED, GrowattMeter
 from .growatt_parameters import GrowattParameters
 from .growatt_slots import Mode
 from .traps import Traps
@@ -19,7 +20,6 @@ BMS_ABNORMAL, METER_ABNORMAL, WARNING_NO_GRID = 217, 401, 300
 """Warnings."""
 NOISE_W = -0.5
 """What a power of zero shows with trap 20."""
-USUAL_POWERS = ("pv", "ac", "ac_charge", "charge", "discharge", "import", "export", "load")
 
 
 def powers_kw(spec: HybridInverterSpec, flows_kw: Mapping[str, float]) -> dict[str, float]:
@@ -51,6 +51,7 @@ class GrowattInstruments:
         bms: GrowattBms,
         conditions: Conditions,
         mode: Mode,
+        local: datetime,
         *,
         booting: bool,
         export_failed: bool,
@@ -58,6 +59,7 @@ class GrowattInstruments:
     ) -> Measured:
         """
         :param powers: as `powers_kw` gives them.
+        :param local: what the inverter's clock shows.
         """
         watts = self._watts(powers)
         return Measured(
@@ -91,11 +93,12 @@ class GrowattInstruments:
             warning=self._warning(conditions),
             derating=1 if "50" in self._traps else 0,
             output_percent=round(output_share * 100),
-            meter=self._meter,
+            today_kwh={name: self._meter.today_kwh(name) for name in COUNTED},
+            total_kwh={name: self._meter.total_kwh(name, local) for name in COUNTED},
         )
 
     def _watts(self, powers: Mapping[str, float]) -> dict[str, float]:
-        watts = {name: powers[name] * 1000 for name in USUAL_POWERS}
+        watts = {name: powers[name] * 1000 for name in COUNTED}
         if "19" in self._traps:
             self._reads += 1
             by_w = self._parameters.dither_w * (-1) ** self._reads

@@ -20,21 +20,19 @@ class GrowattMeter:
         self._total_kwh = dict.fromkeys(COUNTED, BEGUN_KWH)
         self._today_kwh = dict.fromkeys(COUNTED, 0.0)
         self._day: date | None = None
-        self._local: datetime | None = None
 
     def minute(self, local: datetime, powers_kw: Mapping[str, float]) -> None:
         """Count the minute that ends now."""
-        self._local = local
-        if self._day is None or (self._day != local.date() and self._new_day(local)):
-            self._day = local.date()
-            self._today_kwh = dict.fromkeys(COUNTED, 0.0)
         for name in COUNTED:
             self._total_kwh[name] += powers_kw[name] * MINUTE_H
             self._today_kwh[name] += powers_kw[name] * MINUTE_H
+        if self._day is None or (self._day != local.date() and self._new_day(local)):
+            self._day = local.date()
+            self._today_kwh = dict.fromkeys(COUNTED, 0.0)
 
-    def total_kwh(self, name: str) -> float:
+    def total_kwh(self, name: str, local: datetime) -> float:
         """With trap 40 it jumps back by 0.1 kWh for the first minute of each hour."""
-        back = "40" in self._traps and self._local is not None and self._local.minute == 0
+        back = "40" in self._traps and local.minute == 0
         return self._total_kwh[name] - (0.1 if back else 0.0)
 
     def today_kwh(self, name: str) -> float:
