@@ -1,5 +1,7 @@
 """Requests to one server, each sent once."""
 
+from base64 import b64encode
+
 import aiohttp
 from yarl import URL
 
@@ -23,7 +25,9 @@ class HttpConnection:
         self._url = URL(url)
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise ValueError(f"found {url!r}; allowed: http://host:port or https://host:port")
-        self._auth = aiohttp.BasicAuth(user, password) if user else None
+        if ":" in user:
+            raise ValueError(f"found the user {user!r}; allowed: no colon, which ends the name (RFC 7617)")
+        self._headers = {"Authorization": _basic(user, password)} if user else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, *, timeout_s: float = 5.0) -> HttpAnswer:
@@ -49,9 +53,13 @@ class HttpConnection:
             # Each connection is used once: one that was kept open may be dead without anybody knowing.
             connector = aiohttp.TCPConnector(force_close=True, limit=MOST_CONNECTIONS)
             self._session = aiohttp.ClientSession(
-                auth=self._auth, connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=(_once,)
+                headers=self._headers, connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=(_once,)
             )
         return self._session
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 class _CutOff(aiohttp.ClientError):

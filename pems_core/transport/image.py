@@ -60,7 +60,8 @@ class ProcessImage:
         :param sources: the readings of each transport by point; of two that give a point the good and newer one wins.
         """
         alerts: dict[str, Alert] = {}
-        points = {point: self._believed(point, reading, now, alerts) for point, reading in _merged(sources).items()}
+        judged = [{point: self._judged(point, r, now, alerts) for point, r in source.items()} for source in sources]
+        points = {point: self._last_good(point, r, alerts) for point, r in _merged(judged).items()}
         for inverter, balance in self._balances.items():
             points |= self._balanced(inverter, balance, points, now, alerts)
         # What is wrong for long is told with the time since when it is.
@@ -73,15 +74,18 @@ class ProcessImage:
         """What was not believed in the last image."""
         return tuple(self._alerts.values())
 
-    def _believed(self, point: str, reading: Reading, now: datetime, alerts: dict[str, Alert]) -> Reading:
-        if reading.quality is not Quality.GOOD:
-            return reading
-        fault = self._fault(reading, now)
-        if not fault:
-            self._good[point] = reading
+    def _judged(self, point: str, reading: Reading, now: datetime, alerts: dict[str, Alert]) -> Reading:
+        if reading.quality is not Quality.GOOD or not (fault := self._fault(reading, now)):
             return reading
         alerts[point] = Alert(Severity.WARNING, point, fault, now)
-        return self._good.get(point, replace(reading, quality=Quality.SUSPECT))
+        return replace(reading, quality=Quality.SUSPECT)
+
+    def _last_good(self, point: str, reading: Reading, alerts: Mapping[str, Alert]) -> Reading:
+        """The reading, or the last good one in place of one that was not believed here."""
+        if reading.quality is Quality.GOOD:
+            self._good[point] = reading
+        doubted = reading.quality is Quality.SUSPECT and point in alerts
+        return self._good.get(point, reading) if doubted else reading
 
     def _fault(self, reading: Reading, now: datetime) -> str:
         if reading.measured_at - now > AHEAD:

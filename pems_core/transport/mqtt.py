@@ -178,8 +178,7 @@ class MqttConnection:
         while True:
             try:
                 await self._one_connection()
-            except (aiomqtt.MqttError, OSError, UnicodeError) as error:
-                # UnicodeError: a host name that the resolver cannot even encode.
+            except Exception as error:  # noqa: BLE001 (told as an alert; whatever the library met, the line comes back)
                 self._note_end(error)
             await asyncio.sleep(self._delay_s())
 
@@ -383,11 +382,13 @@ async def _open(session: _Session) -> AsyncIterator[_Session]:
     connecting = asyncio.ensure_future(session.__aenter__())
     try:
         await asyncio.shield(connecting)
-    except asyncio.CancelledError:
-        # The thread that opens the socket cannot be stopped: wait for it, or its connection would stay open.
+    except BaseException:
+        # When cancelled: the thread that opens the socket cannot be stopped, so wait for it. When it failed: the
+        # library leaves a connection open to which the broker has not answered in time.
         with suppress(aiomqtt.MqttError, OSError, UnicodeError):
             await connecting
             await session.__aexit__(None, None, None)
+        session.abort()
         raise
     try:
         yield session

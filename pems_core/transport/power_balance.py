@@ -47,7 +47,7 @@ class PowerBalance:
         return self._broken
 
     def _add(self, now: datetime, powers: Mapping[str, Reading]) -> None:
-        if any(flow not in powers or powers[flow].quality is not Quality.GOOD for flow in POWERS):
+        if not all(flow in powers and _is_power(powers[flow]) for flow in POWERS):
             return
         oldest = min(powers[flow].measured_at for flow in POWERS)
         newest = max(powers[flow].measured_at for flow in POWERS)
@@ -66,3 +66,8 @@ class PowerBalance:
             f"pv, import and discharge are {supplied:.2f} kW, charge, export and load {drawn:.2f} kW in the mean of a "
             f"minute; a difference of {allowed:.2f} kW is allowed: is a meter lost or clamped on the wrong way?"
         )
+
+
+def _is_power(reading: Reading) -> bool:
+    number = isinstance(reading.value, int | float) and not isinstance(reading.value, bool)
+    return reading.quality is Quality.GOOD and reading.unit == "kW" and number

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -22,12 +22,16 @@ class _Receiver(asyncio.DatagramProtocol):
     def __init__(self, endpoint: "UdpEndpoint") -> None:
         self._endpoint = endpoint
         self.error: OSError | None = None
+        self.closed = asyncio.Event()
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         self._endpoint.deliver(data)
 
     def error_received(self, exc: Exception) -> None:
         self.error = exc if isinstance(exc, OSError) else OSError(str(exc))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
 
 
 class UdpEndpoint:
@@ -83,8 +87,9 @@ class UdpEndpoint:
 
     async def close(self) -> None:
         if self._open is not None:
-            self._open[0].close()
-            self._open = None
+            (transport, receiver), self._open = self._open, None
+            transport.close()
+            await receiver.closed.wait()
 
     async def _opened(self) -> tuple[asyncio.DatagramTransport, _Receiver]:
         async with self._opening:
@@ -105,10 +110,7 @@ class UdpConnection:
         :param target: `host:port`.
         :raises ValueError: if it is none.
         """
-        parts = urlsplit(f"//{target}")
-        if not parts.hostname or not parts.port:
-            raise ValueError(f"found the target {target!r}; allowed: host:port")
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = _host_and_port(target)
         self._endpoint = endpoint
 
     async def send(self, text: str) -> None:
@@ -123,6 +125,14 @@ class UdpConnection:
         if self._endpoint.listen_port is None:
             raise ValueError("found no port to listen on; allowed: a line with listen_port")
         return self._endpoint.datagrams()
+
+
+def _host_and_port(target: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{target}")
+    with suppress(ValueError):
+        if parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    raise ValueError(f"found the target {target!r}; allowed: host:port")
 
 
 async def _resolve(host: str, port: int) -> tuple[str, int]:

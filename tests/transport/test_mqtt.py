@@ -243,6 +243,38 @@ async def test_leaves_in_bounded_time_while_the_broker_is_away(mosquitto: Mosqui
     assert monotonic() - began < 10
 
 
+@asynccontextmanager
+async def silent_broker() -> AsyncIterator[tuple[str, list[bool]]]:
+    """Takes connections and never answers: its address, and for each connection whether it has ended."""
+    ended: list[bool] = []
+
+    async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(ended)
+        ended.append(False)
+        while await reader.read(1024):
+            pass
+        ended[number] = True
+        writer.close()
+
+    listening = await asyncio.start_server(listens, "127.0.0.1", 0)
+    async with listening:
+        yield f"mqtt://127.0.0.1:{listening.sockets[0].getsockname()[1]}", ended
+
+
+async def test_a_broker_that_does_not_answer_is_asked_on_one_connection_at_a_time() -> None:
+    async with silent_broker() as (url, ended), kept_up(line_to(url, timeout_s=0.1)) as line:
+        await until(lambda: len(ended) >= 3, "it is asked again")
+        assert all(ended[:-1])
+        assert line.alerts[0].text.startswith("no connection to the broker")
+
+
+async def test_leaves_no_connection_behind_when_it_ends_while_connecting() -> None:
+    async with silent_broker() as (url, ended):
+        async with kept_up(line_to(url, timeout_s=0.2)):
+            await until(lambda: bool(ended), "it connects")
+        await until(lambda: all(ended), "the connection has ended")
+
+
 async def test_a_slow_consumer_loses_the_oldest_and_the_loss_is_told(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
