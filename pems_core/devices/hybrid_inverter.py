@@ -25,6 +25,16 @@ from pems_core.planning.model import DispatchModel
 from pems_core.planning.parts.hybrid_inverter import add_hybrid_inverter
 from pems_core.planning.parts.inverter_modes import execute_hybrid_inverter
 
+from .by_hand import (
+    EXPORT_LIMIT,
+    RESERVE,
+    as_planned,
+    controls_by_hand,
+    overrides_as_planned,
+    with_export_limit,
+    with_reserve,
+)
+
 MODES = ("load_first", "battery_first", "grid_first")
 MAX_AGE = timedelta(minutes=5)
 LIMITS_LAST = timedelta(hours=2)
@@ -36,6 +46,8 @@ class HybridInverterDevice:
     """Readings to state, plan to settings, settings to flows; a brand adds `encode` and `release`."""
 
     balances = True
+    offers: frozenset[str] = frozenset()
+    """Of `by_hand.BY_HAND`: what a person can set on this device beyond what plans do."""
 
     def __init__(self, name: str, spec: HybridInverterSpec) -> None:
         self.name = name
@@ -48,8 +60,9 @@ class HybridInverterDevice:
     def controls(self) -> Sequence[Control]:
         export = Control("grid_export", ControlKind.SWITCH, description="feed-in to the grid enabled")
         battery = self.spec.battery
+        by_hand = [control for control in controls_by_hand(self.spec) if control.name in self.offers]
         if battery is None:
-            return [export]
+            return [export, *by_hand]
         return [
             Control("mode", ControlKind.CHOICE, options=MODES, description="who is served first"),
             Control("battery_charge_grid", ControlKind.SWITCH, description="charging from the grid enabled"),
@@ -66,6 +79,7 @@ class HybridInverterDevice:
                 self._rate_kw(battery, False),
             ),
             Control("stop_soc", ControlKind.NUMBER, "share", 0.0, 1.0, 0.01),
+            *by_hand,
         ]
 
     def state(self, readings: Readings, before: object | None = None) -> InverterState:
@@ -106,7 +120,15 @@ class HybridInverterDevice:
         return frozenset(str(found.value).split()) if found else frozenset()
 
     def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
-        add_hybrid_inverter(model, self.name, self.spec, state, forecasts)
+        by_hand = overrides_as_planned(self.name, state)
+        reserve = state.override(self.name, RESERVE, state.now)
+        spec = with_reserve(self.spec, reserve.value if reserve else None)
+        add_hybrid_inverter(model, self.name, spec, by_hand, forecasts)
+        for t, start in enumerate(model.horizon.starts):
+            limit = state.override(self.name, EXPORT_LIMIT, start)
+            if limit is not None:
+                export_kw = model.export_kw(t)
+                export_kw.setub(min(export_kw.ub, float(limit.value)))
 
     def settings(self, plan: Plan, t: int) -> Mapping[str, Value]:
         exported_kw = plan.dispatch["grid.export_kw"][t]
@@ -151,4 +173,7 @@ class HybridInverterDevice:
         return min(limit_kw, round(power_kw / step_kw) * step_kw) if step_kw else power_kw
 
     def execute(self, settings: Mapping[str, Value], state: object, step: Step) -> Executed:
-        return execute_hybrid_inverter(self.spec, settings, of_kind(state, InverterState), step)
+        spec = with_reserve(self.spec, settings.get(RESERVE))
+        limited = with_export_limit(step, settings.get(EXPORT_LIMIT))
+        plain = as_planned(settings, self.spec.battery)
+        return execute_hybrid_inverter(spec, plain, of_kind(state, InverterState), limited)

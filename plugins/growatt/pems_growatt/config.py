@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -10,6 +12,8 @@ from pems_core.domain import BatterySpec, HybridInverterSpec
 
 Points = tuple[tuple[Number, Number], ...]
 FLAT: Points = ((0.0, 1.0),)
+URL_SCHEMES = ("tcp", "rtu+tcp", "serial")
+TOPIC_SIGNS = frozenset("+# ")
 
 
 class GrowattSection(Section):
@@ -47,7 +51,29 @@ class GrowattSection(Section):
         None, description="optional rule: feed in only above this feed-in price [currency/kWh]"
     )
 
+    transport: Literal["oig", "modbus"] = Field(
+        "oig", description="oig: OpenInverterGateway over MQTT; modbus: RS485, itself or behind a gateway"
+    )
+    topic: str = Field("energy/solar", description="oig: the gateway's topic; commands are below it")
+    grott_topic: str = Field("", description="topic on which grott publishes, listened to in addition; default: none")
+    url: str = Field("", description="modbus: tcp://host:port, rtu+tcp://host:port or serial:/dev/ttyUSB0?baud=9600")
+    unit: int = Field(1, ge=1, le=254, description="modbus: number of the unit")
+    family: Literal["probe", "sph", "spa", "tl_xh", "vpp"] = Field(
+        "probe", description="modbus: registers of the inverter; probe: found by what answers"
+    )
+    poll_s: Number = Field(15.0, ge=5, le=300, description="modbus: between two polls [s]")
+    spacing_s: Number = Field(1.0, ge=0.85, le=10, description="modbus: least time between two requests [s]")
+    clock_sync: bool = Field(True, description="modbus: set the inverter's clock, once a day at most")
+    reserve_register_checked: bool = Field(
+        False, description="modbus: you have seen that holding 608 is the reserve, and not another thing"
+    )
+    writes_per_day: int = Field(
+        10, ge=1, description="writes to one place of the inverter's memory that are planned for"
+    )
+    writes_hard: int = Field(18, ge=1, description="writes to one place of its memory after which only release is told")
+
     def faults(self) -> Iterable[Fault]:
+        yield from self._transport_faults()
         if self.reserve_soc >= self.soc_max:
             yield Fault(("reserve_soc",), f"found {self.reserve_soc:g}; allowed: less than soc_max = {self.soc_max:g}")
         if self.battery_kwh > 0:
@@ -63,6 +89,19 @@ class GrowattSection(Section):
             ("temperature_derating", self.temperature_derating),
         ):
             yield from _curve_faults(key, points)
+
+    def _transport_faults(self) -> Iterator[Fault]:
+        if self.transport == "modbus" and not self.url:
+            yield Fault(("url",), 'missing; transport = "modbus" needs where the inverter is')
+        if self.url and urlsplit(self.url).scheme not in URL_SCHEMES:
+            allowed = "tcp://host:port, rtu+tcp://host:port or serial:/dev/ttyUSB0?baud=9600"
+            yield Fault(("url",), f"found {self.url!r}; allowed: {allowed}")
+        for key, topic in (("topic", self.topic), ("grott_topic", self.grott_topic)):
+            if TOPIC_SIGNS & set(topic) or topic.endswith("/") or (not topic and key == "topic"):
+                yield Fault((key,), f"found {topic!r}; allowed: words joined by /, without #, + or blanks")
+        if self.writes_per_day > self.writes_hard:
+            found = f"found {self.writes_per_day}; allowed: at most writes_hard = {self.writes_hard}"
+            yield Fault(("writes_per_day",), found)
 
     def spec(self, pv_share: float) -> HybridInverterSpec:
         """The inverter in physical terms.
