@@ -74,6 +74,7 @@ class ModbusServer:
         self._writers: set[asyncio.StreamWriter] = set()
         self._newest: asyncio.StreamWriter | None = None
         self._late: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[object]] = set()
 
     @property
     def writes(self) -> Sequence[Request]:
@@ -86,12 +87,14 @@ class ModbusServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
         for task in self._late:
             task.cancel()
-        self.drop_connections()
         if self._server is not None:
+            self._server.close()
+            self.drop_connections()
+            # A closed server does not wait for what its connections still do.
+            if self._serving:
+                await asyncio.wait(self._serving)
             await self._server.wait_closed()
 
     def drop_connections(self) -> None:
@@ -102,6 +105,10 @@ class ModbusServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, or a serial line, until its end."""
         self.connections += 1
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         self._writers.add(writer)
         self._newest = writer
         try:
