@@ -75,12 +75,15 @@ class GrowattModbus:
 
     async def run(self, lines: Lines) -> None:
         """As `Transport.run`: probe until something answers, then poll."""
-        self._lines = lines
-        at = self._connection
-        line = lines.modbus(at.url, at.unit, spacing_s=at.spacing_s, timeout_s=at.timeout_s)
+        line = self.line(lines)
         while True:
-            await self._round(lines, line)
-            await lines.clock.sleep(at.poll_s)
+            await self.poll(lines, line)
+            await lines.clock.sleep(self._connection.poll_s)
+
+    def line(self, lines: Lines) -> ModbusLine:
+        """The line to the unit."""
+        at = self._connection
+        return lines.modbus(at.url, at.unit, spacing_s=at.spacing_s, timeout_s=at.timeout_s)
 
     async def send(self, command: Command) -> Receipt:
         """As `Transport.send`."""
@@ -137,8 +140,9 @@ class GrowattModbus:
         assert self._lines is not None
         return self._lines.clock.now()
 
-    async def _round(self, lines: Lines, line: ModbusLine) -> None:
-        """One poll; what fails is told and tried again in the next."""
+    async def poll(self, lines: Lines, line: ModbusLine) -> None:
+        """Read once what there is to read, after finding out what is there; what fails is an alert."""
+        self._lines = lines
         try:
             if self._meter is None:
                 await self._probe(lines, line)

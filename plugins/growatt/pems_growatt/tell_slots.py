@@ -129,12 +129,16 @@ class SlotFamily:
         :raises CannotTell: if it cannot be brought about.
         """
         if said.name == "charge":
-            return self._charge(said, settings, at)
-        if said.name == "discharge":
-            return self._discharge(said, settings, at)
-        if said.name == "hold":
-            return self._hold(said, settings, at)
-        return [*self._form.off(settings, None), *self._ac_charge(settings, on=False)]
+            wanted = self._charge(said, settings, at)
+        elif said.name == "discharge":
+            wanted = self._discharge(said, settings, at)
+        elif said.name == "hold":
+            wanted = self._hold(said, settings, at)
+        else:
+            wanted = [*self._form.off(settings, None), *self._ac_charge(settings, on=False)]
+        # A slot that changes its mode needs not be ended first.
+        last = {each.address: each for each in wanted}
+        return [each for each in wanted if each is last[each.address]]
 
     def _charge(self, said: Word, settings: Settings, at: Moment) -> list[Write]:
         stop_soc = 100 if said.stop_soc is None else said.stop_soc

@@ -1,0 +1,1 @@
+"""The Growatt plugin over Modbus."""
