@@ -1,5 +1,6 @@
 """The inverter's own clock: it shows local time, more or less (protocols E.4)."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,6 +8,10 @@ from .growatt_parameters import GrowattParameters
 from .traps import Traps
 
 HOUR_S = 3600.0
+FIELDS = ("year", "month", "day", "hour", "minute", "second")
+CLOCK, WEEKDAY = range(45, 51), 51
+VPP_CLOCK = range(30104, 30110)
+CENTURY = 2000
 
 
 class GrowattClock:
@@ -39,3 +44,29 @@ class GrowattClock:
         """Show this from now on."""
         late_s = self._parameters.late_after_set_s if "51" in self._traps else 0.0
         self.offset_s += (local - self.local(instant)).total_seconds() - late_s
+
+
+def clock_words(local: datetime, traps: Traps) -> dict[int, int]:
+    """Registers 45-51 and 30104-30109; the year has two digits, the week begins on Sunday (but see trap 54)."""
+    odd = "54" in traps
+    year, *rest = (getattr(local, name) for name in FIELDS)
+    words = dict(zip(CLOCK, (year if odd else year % 100, *rest), strict=True))
+    words[WEEKDAY] = (local.isoweekday() + odd) % 7
+    return words | dict(zip(VPP_CLOCK, (year % 100, *rest), strict=True))
+
+
+def sets_clock(written: Mapping[int, int]) -> bool:
+    return any(at in CLOCK or at in VPP_CLOCK for at in written)
+
+
+def clock_after(local: datetime, written: Mapping[int, int]) -> datetime:
+    """What the clock shows after a write to some of its registers.
+
+    :raises ValueError: if there is no such time.
+    """
+    changes: dict[str, int] = {}
+    for fields in (CLOCK, VPP_CLOCK):
+        changes |= {name: written[at] for name, at in zip(FIELDS, fields, strict=True) if at in written}
+    if changes.get("year", CENTURY) < 100:
+        changes["year"] += CENTURY
+    return local.replace(**changes)  # type: ignore[arg-type]

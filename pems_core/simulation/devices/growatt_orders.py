@@ -1,13 +1,25 @@
 """What the stored settings have the inverter do at a moment: the logic of its firmware."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 import numpy as np
 
 from .growatt_parameters import GrowattParameters
-from .growatt_slots import LOAD_TRIPLES, MODES, TRIPLES, Get, Mode, Slot, pairs, triples, without_ignored
+from .growatt_slots import (
+    LOAD_TRIPLES,
+    MODES,
+    TRIPLES,
+    Get,
+    Mode,
+    Slot,
+    minute_of,
+    pairs,
+    switched_on,
+    triples,
+    without_ignored,
+)
 from .traps import Traps
 
 DEVICE_FLOOR = 10
@@ -44,12 +56,13 @@ class SlotBook:
         self._ignored_until: dict[int, datetime] = {}
         self._undecided: tuple[datetime, Mode] | None = None
 
-    def ignore_until(self, address: int, local: datetime) -> None:
-        """Trap 55: a slot whose start has passed waits for tomorrow."""
-        self._ignored_until[address] = local
-
-    def heed(self, address: int) -> None:
-        self._ignored_until.pop(address, None)
+    def written(self, words: Mapping[int, int], local: datetime) -> None:
+        """Take note of slots that are switched on; one whose start is not ahead waits for tomorrow (trap 55)."""
+        tomorrow = datetime.combine(local.date() + timedelta(days=1), time())
+        for at in switched_on(words):
+            self._ignored_until.pop(at, None)
+            if "55" in self._traps and minute_of(words[at]) <= local.hour * 60 + local.minute:
+                self._ignored_until[at] = tomorrow
 
     def mode(self, slots: Iterable[Slot], local: datetime) -> Mode:
         valid = without_ignored(slots) if "31" in self._traps else slots

@@ -1,6 +1,6 @@
 """Time slots of the inverter: daily, on its own clock (protocols A.2, A.4)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,6 +72,12 @@ def pairs(get: Get) -> Iterator[Slot]:
         mode = start >> 13 & 0b11
         if start & ENABLE and mode < len(MODES):
             yield Slot(address, minute_of(start), end_of(get(address + 1)), MODES[mode])
+
+
+def switched_on(words: Mapping[int, int]) -> list[int]:
+    """The addresses of slots whose start is written together with their enable."""
+    by_pair = [at for at in PAIRS if words.get(at, 0) & ENABLE]
+    return by_pair + [at for at in (*TRIPLES, *LOAD_TRIPLES) if at in words and words.get(at + 2)]
 
 
 def without_ignored(slots: Iterable[Slot]) -> list[Slot]:

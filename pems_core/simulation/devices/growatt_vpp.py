@@ -1,6 +1,6 @@
 """Remote power control of the VPP protocol (protocols A.6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -38,7 +38,7 @@ class VppControl:
         """The power of the last arming."""
         self._repeated = self._dud = False
 
-    def written(self, addresses: range) -> None:
+    def written(self, addresses: Collection[int]) -> None:
         """Take note of a write that has been made."""
         if any(at in SLOTS for at in addresses) and self._get(CLEAR_SLOTS):
             for at in [*SLOTS, SLOT_COUNT, CLEAR_SLOTS]:
