@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import inf
@@ -209,11 +210,10 @@ class Conductor:
 
     async def _pause(self) -> None:
         due_s = self._due_s()
-        timeout = None if due_s is None else max(0.0, due_s) / self._clock.speed
-        try:
-            await asyncio.wait_for(self._woken.wait(), timeout)
-        except TimeoutError:
-            return
+        # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together with the event.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if due_s is None else max(0.0, due_s) / self._clock.speed):
+                await self._woken.wait()
 
     def _due_s(self) -> float | None:
         """How long nothing is due [s], or None if nothing is, ever."""
