@@ -284,6 +284,71 @@ def test_limits_of_export_and_output(family: Family, writes: list[tuple[int, int
     assert unit.kw["grid_export_kw"] == pytest.approx(export_kw)
 
 
+@pytest.mark.parametrize("family", ["sph", "tl_xh"])
+def test_without_a_meter_the_fail_safe_says_what_may_be_fed_in(family: Family) -> None:
+    unit = Unit(family, "37", soc=1.0, pv_kw=6.0, base_load_kw=1.0)
+    unit.write(3000 if family == "tl_xh" else 304, 100)
+    unit.wait(minutes=4)
+    assert unit.kw["grid_export_kw"] == pytest.approx(1.0)
+
+
+def test_a_vpp_unit_limits_export_when_its_energy_manager_falls_silent() -> None:
+    unit = Unit("vpp", soc=1.0, pv_kw=6.0, base_load_kw=1.0)
+    for address, value in ((30100, 1), (30202, 10), (30203, 120), (30204, 1)):
+        unit.write(address, value)
+    unit.wait(minutes=6)
+    assert unit.kw["grid_export_kw"] == pytest.approx(1.0)
+    unit.input(31000)
+    unit.wait(minutes=2)
+    assert unit.kw["grid_export_kw"] == pytest.approx(5.0)
+
+
+def test_a_vpp_unit_has_a_mode_outside_its_slots() -> None:
+    unit = Unit("vpp")
+    unit.write(30100, 1)
+    unit.write(30476, BATTERY_FIRST)
+    assert unit.input(31002) == BATTERY_FIRST
+
+
+def test_a_vpp_unit_clears_all_slots_at_the_next_slot_when_told_so() -> None:
+    unit = Unit("vpp")
+    unit.write(30412, 0, 600, 50)
+    unit.write(30411, 1)
+    unit.write(30477, 1)
+    unit.write(30415, 0, 600, 20)
+    assert list(unit.inverter.read("holding", 30411, 7)) == [0, 0, 0, 0, 0, 600, 20]
+
+
+def test_the_cut_offs_of_a_vpp_unit() -> None:
+    unit = Unit({"sph", "vpp"}, soc=0.5)
+    unit.write(30100, 1)
+    unit.write(30406, 49)
+    unit.wait(hours=2)
+    assert unit.soc == pytest.approx(0.49, abs=0.002)
+    unit.write(30404, 52)
+    arm(unit, 100)
+    unit.wait(hours=1)
+    assert unit.soc == pytest.approx(0.52, abs=0.002)
+
+
+def test_an_ac_coupled_unit_has_slots_of_an_sph_and_load_first_besides() -> None:
+    unit = Unit("spa")
+    unit.write(1110, 0, ALL_DAY, 1)
+    assert unit.input(2118) == LOAD_FIRST
+    unit.charge_from_grid(40)
+    unit.wait(minutes=4)
+    assert unit.input(2118) == BATTERY_FIRST
+    assert unit.input32(2116) == pytest.approx(20000 / 0.97, abs=2)
+
+
+def test_switching_the_battery_converter_off_leaves_pv_to_the_house() -> None:
+    unit = Unit("sph", pv_kw=2.0)
+    unit.write(0, 2)
+    unit.wait(minutes=3)
+    assert unit.kw["battery_charge_kw"] == 0
+    assert unit.kw["grid_export_kw"] == pytest.approx(1.5)
+
+
 def test_energies_count_up_and_the_day_begins_at_midnight() -> None:
     unit = Unit("sph", pv_kw=0.97, base_load_kw=0.97)
     unit.wait(hours=11)

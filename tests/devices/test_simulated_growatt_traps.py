@@ -83,6 +83,15 @@ def test_2_the_cloud_takes_a_slot_back_and_the_battery_follows(played: bool) -> 
     assert unit.kw["battery_terminal_charge_kw"] == pytest.approx(0.0 if played else 2.0)
 
 
+@pytest.mark.parametrize("ac_charge", [0, 1])
+def test_2_a_slot_of_a_mod_reverts_unless_ac_charge_is_on(ac_charge: int) -> None:
+    unit = Unit("tl_xh", "2", parameters=GrowattParameters(cloud_reverts_after_s=None))
+    unit.write(3049, ac_charge)
+    unit.write(3038, 40960, ALL_DAY)
+    unit.wait(seconds=10)
+    assert unit.holding(3038) == (40960 if ac_charge else 0)
+
+
 @PLAYED
 def test_3_a_write_is_readable_and_takes_effect_late(played: bool) -> None:
     unit = unit_with("3", played)

@@ -210,7 +210,7 @@ class SimulatedGrowatt(RegisterBank):
         slot = self._rules.slot_of(address)
         kept = frozenset(at for at in written if self._rules.keeps(at, self.writes[at]))
         self._slots.written(written, local)
-        self._memory.write(written, kept, slot, lone_word=single and bool(slot))
+        self._memory.write(written, kept, slot, loose=self._rules.is_loose(slot, single=single))
         self._play_after_write(written)
         self._settle(now)
 

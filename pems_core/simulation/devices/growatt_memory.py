@@ -27,12 +27,12 @@ class WriteMemory:
         self._before: dict[int, tuple[datetime, int]] = {}
         """What a register held before its last write, and when that was."""
 
-    def write(self, values: Mapping[int, int], kept: frozenset[int], siblings: range, *, lone_word: bool) -> None:
+    def write(self, values: Mapping[int, int], kept: frozenset[int], siblings: range, *, loose: bool) -> None:
         """Take an acknowledged write.
 
         :param kept: registers that acknowledge and do not change (traps 1 and 35).
         :param siblings: the registers of the slot that the values belong to; empty if to none.
-        :param lone_word: a word of a slot that came alone, by function code 6.
+        :param loose: words of a slot that were not written as the firmware wants it, see `WriteRules.is_loose`.
         """
         fresh = {at: value for at, value in values.items() if at not in kept}
         if "34" in self._traps:
@@ -45,7 +45,7 @@ class WriteMemory:
             self._agenda.after(delay_s, lambda: self._put(fresh))
         else:
             self._put(fresh)
-        revert_s = self._reverts_after_s(lone_word=lone_word)
+        revert_s = self._reverts_after_s(loose=loose)
         if revert_s is not None:
             self._agenda.after(delay_s + revert_s, lambda: self._put(old))
 
@@ -61,11 +61,11 @@ class WriteMemory:
         since, old = self._before.pop(at)
         return old if (self._agenda.now - since).total_seconds() <= self._parameters.race_s else word
 
-    def _reverts_after_s(self, *, lone_word: bool) -> float | None:
+    def _reverts_after_s(self, *, loose: bool) -> float | None:
         if "2" not in self._traps:
             return None
-        if lone_word and self._parameters.lone_word_reverts_after_s is not None:
-            return self._parameters.lone_word_reverts_after_s
+        if loose and self._parameters.loose_words_revert_after_s is not None:
+            return self._parameters.loose_words_revert_after_s
         return self._parameters.cloud_reverts_after_s
 
     def _old_siblings(self, siblings: range, values: Mapping[int, int]) -> dict[int, int]:

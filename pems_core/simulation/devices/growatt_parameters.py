@@ -11,8 +11,8 @@ class GrowattParameters:
 
     ignored_writes: set[int] = field(default_factory=set)
     """1: registers whose writes are acknowledged without effect, besides those of the family."""
-    lone_word_reverts_after_s: float | None = 6.0
-    """2: a slot word written alone by function code 6."""
+    loose_words_revert_after_s: float | None = 6.0
+    """2: a slot word written alone by function code 6, and slots of a TL-XH while 3049 is 0."""
     cloud_reverts_after_s: float | None = 45.0
     """2: everything else; None: the cloud stays away."""
     readable_after_s: float = 5.0

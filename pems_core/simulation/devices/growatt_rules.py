@@ -8,7 +8,7 @@ from .growatt_slots import LOAD_TRIPLES, PAIRS, TRIPLES, Get
 from .registers import OUT_OF_RANGE, UNDEFINED_ADDRESS, UNDEFINED_FUNCTION, ModbusException
 from .traps import Traps
 
-ACTIVE_POWER, MEMORY_FLAG, PRIORITY = 3, 2, 1044
+ACTIVE_POWER, MEMORY_FLAG, PRIORITY, TL_XH_AC_CHARGE = 3, 2, 1044, 3049
 CODE_ZERO = 0
 """What a TL-XH answers to a lone end word (evcc #23300)."""
 DISCHARGE_STOPS = (1071, 3037, 3067)
@@ -68,6 +68,10 @@ class WriteRules:
             if address in slot:
                 return slot
         return range(0)
+
+    def is_loose(self, slot: range, *, single: bool) -> bool:
+        """Words of a slot that the firmware drops again: alone by function code 6 (#333), or without 3049 on a MOD."""
+        return bool(slot) and (single or (slot[0] in PAIRS and not self._get(TL_XH_AC_CHARGE)))
 
     def _check_one(self, at: int, value: int) -> None:
         setting = self._settings.get(at)
