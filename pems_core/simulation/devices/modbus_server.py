@@ -73,7 +73,8 @@ class ModbusServer:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._newest: asyncio.StreamWriter | None = None
-        self._late: set[asyncio.Task[None]] = set()
+        self._late: asyncio.Task[None] | None = None
+        self._behind_late: list[bytes] = []
         self._serving: set[asyncio.Task[object]] = set()
 
     @property
@@ -87,8 +88,8 @@ class ModbusServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._late:
-            task.cancel()
+        if self._late is not None:
+            self._late.cancel()
         if self._server is not None:
             self._server.close()
             self.drop_connections()
@@ -172,18 +173,19 @@ class ModbusServer:
         if self._wire.talks_over():
             wire = self._wire.noise() or self._framing.damage(wire)
         late_s = self._wire.late_s()
-        if late_s:
-            task = asyncio.create_task(self._reply_late(wire, late_s))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+        if self._late is not None and not self._late.done():
+            self._behind_late.append(wire)
+        elif late_s:
+            self._behind_late = [wire]
+            self._late = asyncio.create_task(self._reply_late(late_s))
         else:
             writer.write(wire)
 
-    async def _reply_late(self, wire: bytes, late_s: float) -> None:
-        """To whoever is connected by then: a transparent gateway does not know whom an answer is for."""
+    async def _reply_late(self, late_s: float) -> None:
+        """In order, to whoever is connected by then: a transparent gateway does not know whom an answer is for."""
         await asyncio.sleep(late_s)
         if self._newest in self._writers and self._newest is not None:
-            self._newest.write(wire)
+            self._newest.write(b"".join(self._behind_late))
 
     def _note(self, frame: Frame, *, executed: bool) -> None:
         address, count, values = _fields(frame.body)
