@@ -1,6 +1,6 @@
 """Carrying writes out: what differs, once each, and read back until it is so (protocols A.10, D.3, E.1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pems_core.clock import Clock
@@ -62,10 +62,15 @@ class Teller:
         if not todo:
             return Outcome(Stage.READBACK_OK, "it was so already", expected, wrote=False)
         self._spend(todo, releases=releases)
+        raised: dict[int, int] = {}
         for each in todo:
             made = await self._make_one(each, releases=releases)
-            expected |= dict(enumerate(made.values, made.address))
+            if made != each:
+                raised |= dict(enumerate(made.values, made.address))
+        expected |= raised
         stage, detail = await self._read_back(expected, settings)
+        if raised and stage is Stage.READBACK_OK:
+            detail = _keeps_at_least(raised.values())
         return Outcome(stage, detail, expected, wrote=True)
 
     async def make(self, writes: Sequence[Write], *, releases: bool) -> None:
@@ -126,8 +131,7 @@ class Teller:
             clamped = {at: value for at, value in wrong.items() if self._is_floor(at, expected[at], value, before)}
             if wrong.keys() == clamped.keys():
                 expected |= clamped
-                floors = ", ".join(f"{value} %" for value in clamped.values())
-                return Stage.READBACK_OK, f"the unit keeps at least {floors}" if clamped else "read back as written"
+                return Stage.READBACK_OK, _keeps_at_least(clamped.values()) if clamped else "read back as written"
             if self._clock.elapsed_s() > deadline_s:
                 return Stage.NO_EFFECT, told(wrong, expected)
             await self._clock.sleep(LOOK_AGAIN_S)
@@ -159,6 +163,10 @@ class Teller:
         if not settings:
             raise NotDelivered(f"{self._device}: nothing of {', '.join(names)} could be read")
         return settings
+
+
+def _keeps_at_least(floors: Iterable[int]) -> str:
+    return "the unit keeps at least " + ", ".join(f"{floor} %" for floor in floors)
 
 
 def told(wrong: Mapping[int, int], expected: Mapping[int, int]) -> str:
