@@ -32,18 +32,28 @@ class Word:
     name: str
     arguments: Mapping[str, Argument]
 
-    def command(self, device: str, validity: Validity) -> Command:
+    def command(self, device: str, validity: Validity, topic: str = TOPIC) -> Command:
         """This word on the wire.
 
+        :param topic: what the gateway's commands begin with.
         :raises ValueError: if the gateway could not take it in one packet.
         """
-        address = TOPIC + self.name
+        address = topic + self.name
         identity = command_id(device, address, json.dumps(self.arguments), validity.valid_from)
-        payload = json.dumps({"correlationId": identity, **self.arguments})
-        length = len(address.encode()) + len(payload.encode())
-        if length > LONGEST_PACKET:
-            raise ValueError(f"{address} with {payload} has {length} bytes; at most {LONGEST_PACKET} are allowed")
+        payload = packet(address, identity, self.arguments)
         return Command(identity, device, self.control, "mqtt", address, payload, validity.expires_at)
+
+
+def packet(address: str, identity: str, arguments: Mapping[str, Argument]) -> str:
+    """The payload of a request: a JSON object, never empty, that carries its identity.
+
+    :raises ValueError: if the gateway could not take it in one packet.
+    """
+    payload = json.dumps({"correlationId": identity, **arguments})
+    length = len(address.encode()) + len(payload.encode())
+    if length > LONGEST_PACKET:
+        raise ValueError(f"{address} with {payload} has {length} bytes; at most {LONGEST_PACKET} are allowed")
+    return payload
 
 
 def export_words(enabled: bool) -> Iterator[Word]:
