@@ -12,6 +12,7 @@ from .compile import Compiled, compile_model, no_garbage_collection
 from .model import DispatchModel
 from .parts.grid import GridConnection
 from .rollout import plan_from, roll_out, stored_worth
+from .settle import settled
 from .site import PlannedHouse
 from .solve import Solved, SolveLimits, solve
 from .solvers import Solver, solver_named
@@ -116,14 +117,22 @@ class Planner:
     ) -> list[tuple[float, Plan]]:
         """One path's checked plan with what it costs on the fine grid; nothing, and a fault, if it has none."""
         try:
-            plan = solve_house(self.house, state, on_grid, self.solver, options, self._running(state))
-            plan = self._checked(plan, state, on_grid)
+            running = self._running(state)
+            plan = solve_house(self.house, state, on_grid, self.solver, options, running)
+            plan = self._checked(self._settled(plan, state, on_grid, running), state, on_grid)
         except PemsError as fault:
             faults.append(str(fault))
             return []
         if options.path != "both":
             return [(0.0, plan)]
         return [(self._worth(plan, state, fine), plan)]
+
+    def _settled(self, plan: Plan, state: SiteState, forecasts: Forecasts, running: Plan | None) -> Plan:
+        """The plan with its modes settled, if that passes the verifier; the grid's limits may need the unrest."""
+        calm = settled(plan, self.house.devices, self.house.grid, state, forecasts, running)
+        if calm is plan or verify(calm, self.house.devices, self.house.grid, state, forecasts).safe:
+            return calm
+        return plan
 
     def _worth(self, plan: Plan, state: SiteState, fine: Forecasts) -> float:
         """What a plan costs when carried out on the fine grid, less what is stored at the end [currency]."""

@@ -152,14 +152,12 @@ def _add_battery(
     inverter.discharge_kw = pyo.Var(steps, bounds=lambda _, t: (0, min(discharge_limit_kw, allowed_kw[t][1])))
     inverter.from_house_kw = pyo.Var(steps, bounds=(0, from_house_limit_kw))
     inverter.energy_kwh = pyo.Var(steps, bounds=(min(floor_kwh, energy_now_kwh), max(ceiling_kwh, energy_now_kwh)))
-    leak_per_h = standby_leak_per_h(battery)
 
     def energy_balance(b: Any, t: int) -> Any:
         before = b.energy_kwh[t - 1] if t else energy_now_kwh
         stored_kw = b.charge_kw[t] * battery.charge_efficiency - b.discharge_kw[t] / battery.discharge_efficiency
         # Below the floor nothing leaks, and the floor itself may not be undercut by the leak.
-        # Shares next to 1 would leave coefficients of nearly nothing, on which solvers stumble.
-        leaked_kwh = 0.0 if below_floor else min(0.99, -expm1(-leak_per_h * step_h[t])) * (before - floor_kwh)
+        leaked_kwh = 0.0 if below_floor else leaked_share(battery, step_h[t]) * (before - floor_kwh)
         return b.energy_kwh[t] == before - leaked_kwh + stored_kw * step_h[t]
 
     inverter.energy_balance = pyo.Constraint(steps, rule=energy_balance)
@@ -245,6 +243,12 @@ def standby_leak_per_h(battery: BatterySpec) -> float:
     """
     usable_kwh = battery.capacity_kwh * (battery.soc_max - battery.soc_min)
     return 2 * battery.standby_kw / usable_kwh if usable_kwh else 0.0
+
+
+def leaked_share(battery: BatterySpec, step_h: float) -> float:
+    """What standby takes in a step, as a share of the energy above the floor."""
+    # Shares next to 1 would leave coefficients of nearly nothing, on which solvers stumble.
+    return min(0.99, -expm1(-standby_leak_per_h(battery) * step_h))
 
 
 def _add_price_rules(model: DispatchModel, inverter: Any, spec: HybridInverterSpec, forecasts: Forecasts) -> None:
