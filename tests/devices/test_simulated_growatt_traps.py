@@ -83,6 +83,15 @@ def test_2_the_cloud_takes_a_slot_back_and_the_battery_follows(played: bool) -> 
     assert unit.kw["battery_terminal_charge_kw"] == pytest.approx(0.0 if played else 2.0)
 
 
+def test_2_writing_again_does_not_teach_the_cloud() -> None:
+    unit = Unit("sph", "2")
+    for _ in range(2):
+        unit.write(1091, 80)
+        unit.wait(seconds=20)
+    unit.wait(minutes=2)
+    assert unit.holding(1091) == 100
+
+
 @pytest.mark.parametrize("ac_charge", [0, 1])
 def test_2_a_slot_of_a_mod_reverts_unless_ac_charge_is_on(ac_charge: int) -> None:
     unit = Unit("tl_xh", "2", parameters=GrowattParameters(cloud_reverts_after_s=None))

@@ -26,6 +26,8 @@ class WriteMemory:
         self._get, self._put, self._agenda, self._traps, self._parameters = get, put, agenda, traps, parameters
         self._before: dict[int, tuple[datetime, int]] = {}
         """What a register held before its last write, and when that was."""
+        self._known: dict[int, int] = {}
+        """What the cloud knows of registers that it has yet to put back."""
 
     def write(self, values: Mapping[int, int], kept: frozenset[int], siblings: range, *, loose: bool) -> None:
         """Take an acknowledged write.
@@ -37,9 +39,8 @@ class WriteMemory:
         fresh = {at: value for at, value in values.items() if at not in kept}
         if "34" in self._traps:
             fresh = {**self._old_siblings(siblings, values), **fresh}
-        old = {at: self._get(at) for at in fresh}
         for at in fresh:
-            self._before[at] = self._agenda.now, old[at]
+            self._before[at] = self._agenda.now, self._get(at)
         delay_s = self._parameters.readable_after_s if "3" in self._traps else 0.0
         if delay_s:
             self._agenda.after(delay_s, lambda: self._put(fresh))
@@ -47,13 +48,21 @@ class WriteMemory:
             self._put(fresh)
         revert_s = self._reverts_after_s(loose=loose)
         if revert_s is not None:
-            self._agenda.after(delay_s + revert_s, lambda: self._put(old))
+            for at in fresh:
+                self._known.setdefault(at, self._before[at][1])
+            self._agenda.after(delay_s + revert_s, lambda: self._revert(frozenset(fresh)))
 
     def as_racing(self, address: int, words: Sequence[int]) -> list[int]:
         """A read that began before a write finished has the old values, once (trap 4)."""
         if "4" not in self._traps:
             return list(words)
         return [self._raced(at, word) for at, word in enumerate(words, address)]
+
+    def _revert(self, addresses: frozenset[int]) -> None:
+        """Bring back what was there before the first of several writes, unless the trap is gone by now."""
+        known = {at: self._known.pop(at) for at in addresses if at in self._known}
+        if "2" in self._traps:
+            self._put(known)
 
     def _raced(self, at: int, word: int) -> int:
         if at not in self._before:
