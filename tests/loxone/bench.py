@@ -14,7 +14,7 @@ from pems_heating_loxone.rooms import HeatedRooms
 
 from pems_core.clock import Clock, FastClock
 from pems_core.config import MqttSection, parse_config
-from pems_core.domain import Command, HeatingState, NotDelivered, Reading, Receipt, SiteState, Value
+from pems_core.domain import Command, HeatingSpec, HeatingState, NotDelivered, Reading, Receipt, SiteState, Value
 from pems_core.simulation.devices.live_house import LiveHouse
 from pems_core.simulation.devices.miniserver import Miniserver
 from pems_core.simulation.devices.miniserver_controller import loxone_uuid
@@ -53,7 +53,7 @@ slab_to_air_kw_per_k = 0.5
 outside_kw_per_k = 0.05
 relay_uuid = "{relay}"
 power_uuid = "{power}"
-{more}
+uuid = "{uuid}"
 """
 
 
@@ -136,15 +136,18 @@ class Bench:
             await self.clock.sleep(BEAT_S)
 
 
-def settings_of(text: str, rooms: Sequence[str] = ROOMS, more: str = "") -> tuple[HeatingSection, str]:
-    """The section, and the whole house file."""
-    tables = "".join(
-        ROOM.format(name=name, relay=loxone_uuid(f"{name} relay"), power=loxone_uuid(f"{name} power"), more=more)
+def house_file(text: str, rooms: Sequence[str] = ROOMS, *, with_uuids: bool = False) -> str:
+    """A house file with some keys of [heating_loxone]."""
+    tables = (
+        ROOM.format(
+            name=name,
+            relay=loxone_uuid(f"{name} relay"),
+            power=loxone_uuid(f"{name} power"),
+            uuid=loxone_uuid(name) if with_uuids else "",
+        )
         for name in rooms
     )
-    told = HOUSE + text + tables
-    config = parse_config(told, [("heating_loxone", HeatingSection)], {"LOXONE_PASSWORD": "secret"})
-    return config[HeatingSection], told
+    return HOUSE + text + "".join(tables)
 
 
 def ends(text: str) -> tuple[HeatedRooms, LoxoneTransport]:
@@ -171,8 +174,7 @@ async def running(*jobs: Coroutine[object, object, None]) -> AsyncIterator[None]
 def a_house(speed: float, traps: Sequence[str], rooms: Sequence[str], start: datetime) -> tuple[LiveHouse, Miniserver]:
     clock = FastClock(start, speed)
     house = small_live_house(clock, rooms=rooms)
-    spec = ends(settings_of("", rooms)[1])[0].spec
-    heating = type(spec)(tuple(small_room(name) for name in rooms), 1.0, 10.0)
+    heating = HeatingSpec(tuple(small_room(name) for name in rooms), 1.0, 10.0)
     return house, Miniserver(house, heating, traps=Traps(*traps))
 
 
@@ -188,7 +190,7 @@ async def over_mqtt(
     beating: bool = True,
 ) -> AsyncIterator[Bench]:
     house, miniserver = a_house(speed, traps, rooms, START)
-    device, transport = ends(settings_of(text, rooms)[1])
+    device, transport = ends(house_file(text, rooms))
     way = MiniserverMqtt(miniserver, broker.url, gateway=gateway, as_json=as_json)
     bench = Bench(house.clock, house, miniserver, transport, device, way, beating)
     async with (
@@ -210,7 +212,7 @@ async def over_udp(
     way = MiniserverUdp(miniserver, port, name=name)
     await way.start()
     text = f'transport = "udp"\nudp_target = "{way.target}"\nudp_listen_port = {port}\n'
-    device, transport = ends(settings_of(text)[1])
+    device, transport = ends(house_file(text))
     bench = Bench(house.clock, house, miniserver, transport, device, way, beating)
     async with HouseLines(None, house.clock, NoWear()) as lines:
         jobs = (transport.run(lines), miniserver.run(), way.run(), house.run(), bench.beat_on())
@@ -236,10 +238,7 @@ async def over_http(
         written = "overrides" if overrides else "inputs"
         told = f'transport = "http"\nurl = "{way.url}"\nuser = "pems"\npassword = {{ env = "LOXONE_PASSWORD" }}\n'
         told += f'http_writes = "{written}"\npoll_s = 10.0\n{text}'
-        whole = settings_of(told)[1]
-        for name in ROOMS if overrides else ():
-            whole = whole.replace(f'name = "{name}"\n', f'name = "{name}"\nuuid = "{loxone_uuid(name)}"\n')
-        device, transport = ends(whole)
+        device, transport = ends(house_file(told, with_uuids=overrides))
         bench = Bench(house.clock, house, miniserver, transport, device, way, beating)
         async with HouseLines(None, house.clock, NoWear()) as lines:
             jobs = (transport.run(lines), miniserver.run(), way.run(), house.run(), bench.beat_on())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -68,14 +69,10 @@ class TestVirtualInputs:
         async with over_http() as bench:
             await ready(bench)
             heat = bench.encode({"kitchen_relay": HEAT})["kitchen_relay"]
-            unknown = type(heat)(**{**_fields(heat), "address": f"{server(bench).url}/jdev/sps/io/nothing"})
+            unknown = replace(heat, address=f"{server(bench).url}/jdev/sps/io/nothing")
             receipt = await bench.transport.send(unknown)
             assert receipt.stage is Stage.REJECTED
             assert bench.alerted("nothing", "does not know it")
-
-
-def _fields(command: object) -> dict[str, object]:
-    return {name: getattr(command, name) for name in type(command).__slots__}  # type: ignore[attr-defined]
 
 
 class TestOverrides:
@@ -161,11 +158,11 @@ class TestOverrides:
         async with over_http(overrides=True) as bench:
             await ready(bench)
             wish = bench.encode({"kitchen_setpoint_c": 22.0})["kitchen_setpoint_c"]
-            hot = type(wish)(**{**_fields(wish), "payload": wish.payload.replace("/22", "/43")})
+            hot = replace(wish, payload=wish.payload.replace("/22", "/43"))
             receipt = await bench.transport.send(hot)
             assert (receipt.stage, receipt.detail) == (Stage.REJECTED, "found 43 °C; allowed: 16 to 24")
             for words in ("setComfortModeTemp/22", "setManualTemperature/22", "setOperatingMode/3", "Pulse"):
-                other = type(wish)(**{**_fields(wish), "payload": words})
+                other = replace(wish, payload=words)
                 assert (await bench.transport._write(other)) is not None
             assert wishes(bench) == []
             bench.miniserver.rooms["kitchen"].controller.command(["setComfortModeTemp", "22"], bench.clock.now())
@@ -175,7 +172,7 @@ class TestOverrides:
 @pytest.mark.trap("73")
 async def test_waits_when_it_is_blocked() -> None:
     """The password is wrong: PEMS tried less and less often, and asked nothing while it was blocked."""
-    async with over_http(password="other", speed=120) as bench:
+    async with over_http(password="other", speed=120) as bench:  # noqa: S106 - a simulated one
         await bench.until(lambda: bench.alerted("refuses the login"))
         with pytest.raises(NotDelivered, match="next try in"):
             await bench.tell("kitchen_relay", HEAT)

@@ -76,13 +76,19 @@ class Access:
         """Why nobody gets in now; empty if it went well the last time."""
         return self._why
 
-    async def ask(self, path: str) -> LoxAnswer:
+    def require_open(self) -> None:
         """
-        :raises NotDelivered: if there is no answer, or the answer is that the Miniserver is not to be had.
+        :raises NotDelivered: if the Miniserver must be left alone now.
         """
         left_s = self._closed_until_s - self._clock.elapsed_s()
         if left_s > 0:
             raise NotDelivered(f"{self._why}; next try in {left_s:.0f} s")
+
+    async def ask(self, path: str) -> LoxAnswer:
+        """
+        :raises NotDelivered: if there is no answer, or the answer is that the Miniserver is not to be had.
+        """
+        self.require_open()
         try:
             answer = parse_answer(await self._line.get(path))
         except NotDelivered as failed:

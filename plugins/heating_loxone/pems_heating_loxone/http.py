@@ -30,7 +30,7 @@ class LoxoneHttp(LoxoneTransport):
         super().__init__(device, settings, words, words.wish)
         self._overrides = words if isinstance(words, OverrideWords) else None
         self._url = words.url
-        self._access: Access | None = None
+        self._opened: Access | None = None
         self._structure: Structure | None = None
         self._version: object = None
         self._uuids = {room.name: room.uuid for room in settings.room}
@@ -43,10 +43,10 @@ class LoxoneHttp(LoxoneTransport):
         """See `Transport`."""
         password = self._settings.password
         secret = password.get_secret_value() if password else ""
-        self._access = Access(lines.http(self._url, self._settings.user, secret), lines.clock)
+        access = self._opened = Access(lines.http(self._url, self._settings.user, secret), lines.clock)
         self._running = lines
         while True:
-            await self._poll(self._access)
+            await self._poll(access)
             await lines.clock.sleep(self._settings.poll_s)
 
     async def beat(self, count: int) -> None:
@@ -90,6 +90,7 @@ class LoxoneHttp(LoxoneTransport):
         :param spaced: false for what may not wait until this control may be written again.
         :raises NotDelivered: if this control was written a moment ago, or the Miniserver is not to be had.
         """
+        self._access.require_open()
         clock, control = self.lines.clock, path.rpartition("/")[0]
         left_s = self._next_of_s.get(control, 0.0) - clock.elapsed_s()
         if spaced and left_s > 0:
@@ -100,9 +101,16 @@ class LoxoneHttp(LoxoneTransport):
         self._next_of_s[control] = clock.elapsed_s() + CONTROL_SPACING_S
         return await self._ask(path)
 
-    async def _ask(self, path: str) -> LoxAnswer:
-        if self._access is None:
+    @property
+    def _access(self) -> Access:
+        """
+        :raises NotDelivered: if nobody awaits `run`.
+        """
+        if self._opened is None:
             raise NotDelivered("loxone: the conversation has not begun")
+        return self._opened
+
+    async def _ask(self, path: str) -> LoxAnswer:
         answer = await self._access.ask(path)
         place = f"{self._device}{path}"
         self.image.alarms.set(answer.code == UNKNOWN, place, "unknown", "the Miniserver does not know it", self.now())

@@ -113,7 +113,7 @@ class RoomImage:
         reading = heard.reading
         lives_on = heard.session == session and alive_at is not None and reading.quality is not Quality.STALE
         if lives_on and alive_at is not None and alive_at > reading.measured_at:
-            return replace(reading, measured_at=alive_at)
+            return replace(reading, measured_at=alive_at, received_at=alive_at)
         return reading
 
     def since(self, what: str) -> datetime | None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 Parsed = float | bool
 
-_NUMBER = re.compile(r"\s*([+-]?\d{1,12}(?:[.,]\d{1,12})?(?:[eE][+-]?\d{1,2})?)\s*([^\d\s].{0,15})?\s*", re.DOTALL)
+_NUMBER = re.compile(
+    r"\s*([+-]?\d{1,12}(?:[.,]\d{1,12})?(?:[eE][+-]?\d{1,2})?)\s*([^\d\s].{0,15})?\s*", re.ASCII | re.DOTALL
+)
 _ON = frozenset({"1", "on", "true", "yes"})
 _OFF = frozenset({"0", "off", "false", "no"})
 UNITS: Mapping[str, Mapping[str, float]] = {
