@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import TypeVar
 
 from pems_core.clock import SystemClock
 from pems_core.config.live import MqttSection
 from pems_core.transport.mqtt import LastWords, MqttConnection
+
+T = TypeVar("T")
 
 PATIENCE_S = 20.0
 """For what happens soon, on a busy machine."""
@@ -18,6 +21,12 @@ async def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
         await asyncio.sleep(0.01)
+
+
+async def soon(arriving: AsyncIterator[T]) -> T:
+    """The next that arrives."""
+    async with asyncio.timeout(PATIENCE_S):
+        return await anext(arriving)
 
 
 @asynccontextmanager

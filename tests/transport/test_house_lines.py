@@ -16,7 +16,7 @@ from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.lines import Lines, NoAnswer
 from tests.brokers import Mosquitto, free_port
 
-from .lines_under_test import Wear, until
+from .lines_under_test import Wear, soon, until
 
 STATUS = "pems/home/status"
 
@@ -28,9 +28,9 @@ def house(url: str = "", will: tuple[str, str] | None = None) -> HouseLines:
 
 async def there_and_back(lines: Lines) -> bytes:
     """What a message to oneself says."""
-    async with lines.mqtt.messages("energy/#") as heard, asyncio.timeout(20):
+    async with lines.mqtt.messages("energy/#") as heard:
         await lines.mqtt.publish("energy/solar", "hello")
-        return (await anext(heard)).payload
+        return (await soon(heard)).payload
 
 
 async def test_keeps_the_broker_of_the_house_file_connected(mosquitto: Mosquitto) -> None:
@@ -45,8 +45,7 @@ async def test_says_its_will_when_it_leaves(mosquitto: Mosquitto) -> None:
         await watcher.subscribe(STATUS)
         async with house(mosquitto.url, (STATUS, "offline")) as lines:
             await until(lambda: lines.mqtt.connected, "the line is up")
-        async with asyncio.timeout(20):
-            assert (await anext(aiter(watcher.messages))).payload == b"offline"
+        assert (await soon(aiter(watcher.messages))).payload == b"offline"
 
 
 async def test_a_trial_brings_its_own_broker() -> None:
@@ -54,8 +53,8 @@ async def test_a_trial_brings_its_own_broker() -> None:
         await until(lambda: lines.mqtt.connected, "the line is up")
         assert await there_and_back(lines) == b"hello"
         await lines.mqtt.publish(STATUS, "on", retain=True)
-        async with lines.mqtt.messages(STATUS) as heard, asyncio.timeout(20):
-            message = await anext(heard)
+        async with lines.mqtt.messages(STATUS) as heard:
+            message = await soon(heard)
         assert (message.payload, message.retained) == (b"on", True)
 
 
@@ -163,9 +162,9 @@ async def test_lines_that_listen_on_one_port_share_it() -> None:
     port = free_port()
     async with house() as lines:
         one, other = lines.udp(f"127.0.0.1:{port}", port), lines.udp("127.0.0.1:9", port)
-        async with one.datagrams() as heard, other.datagrams() as too, asyncio.timeout(10):
+        async with one.datagrams() as heard, other.datagrams() as too:
             await one.send("pems=1")
-            assert [(await anext(heard))[0], (await anext(too))[0]] == ["pems=1", "pems=1"]
+            assert [(await soon(heard))[0], (await soon(too))[0]] == ["pems=1", "pems=1"]
 
 
 async def test_lends_clock_and_wear_book() -> None:

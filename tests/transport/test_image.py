@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pems_core.domain import Quality, Reading, Readings, StaleReading
@@ -159,6 +159,7 @@ class TestBelief:
             ),
         )
     )
+    @settings(deadline=None)
     def test_whatever_is_read_no_good_number_is_impossible(self, source: Mapping[str, Reading]) -> None:
         for point, reading in ProcessImage().take(NOON, [source]).points.items():
             if reading.quality is Quality.GOOD and isinstance(reading.value, float):

@@ -15,6 +15,8 @@ from pems_core.domain import NotDelivered
 from pems_core.transport.udp import MOST_WAITING_DATAGRAMS, UdpConnection, UdpEndpoint
 from tests.brokers import free_port
 
+from .lines_under_test import soon
+
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
@@ -58,8 +60,7 @@ async def test_hears_what_anybody_sends_with_the_time_of_arrival(clock: FastCloc
     async with opened(UdpEndpoint(free_port(), clock)) as endpoint:
         async with UdpConnection("localhost:9", endpoint).datagrams() as heard:
             say(endpoint.listen_port or 0, b"kitchen=21.5", b"\xff\xfe=1")
-            async with asyncio.timeout(10):
-                first, second = await anext(heard), await anext(heard)
+            first, second = await soon(heard), await soon(heard)
         assert (first[0], second[0]) == ("kitchen=21.5", "\ufffd\ufffd=1")
         assert START <= first[1] <= START + timedelta(seconds=10)
 
@@ -67,9 +68,9 @@ async def test_hears_what_anybody_sends_with_the_time_of_arrival(clock: FastCloc
 async def test_all_who_listen_hear_each_datagram(clock: FastClock) -> None:
     async with opened(UdpEndpoint(free_port(), clock)) as endpoint:
         lines = [UdpConnection("localhost:9", endpoint), UdpConnection("localhost:10", endpoint)]
-        async with lines[0].datagrams() as one, lines[1].datagrams() as other, asyncio.timeout(10):
+        async with lines[0].datagrams() as one, lines[1].datagrams() as other:
             say(endpoint.listen_port or 0, b"x")
-            assert [(await anext(one))[0], (await anext(other))[0]] == ["x", "x"]
+            assert [(await soon(one))[0], (await soon(other))[0]] == ["x", "x"]
 
 
 async def test_a_flood_fills_no_memory_and_the_newest_stays(clock: FastClock) -> None:
@@ -77,7 +78,7 @@ async def test_a_flood_fills_no_memory_and_the_newest_stays(clock: FastClock) ->
     async with opened(endpoint), endpoint.datagrams() as heard:
         for number in range(MOST_WAITING_DATAGRAMS + 5):
             endpoint.deliver(str(number).encode())
-        assert (await anext(heard))[0] == "5"
+        assert (await soon(heard))[0] == "5"
 
 
 async def test_a_target_without_an_address_is_not_delivered(clock: FastClock) -> None:
@@ -107,9 +108,9 @@ async def test_a_closed_line_opens_anew_when_it_is_needed(clock: FastClock) -> N
     endpoint = UdpEndpoint(free_port(), clock)
     async with endpoint.datagrams():
         await endpoint.close()
-    async with opened(endpoint), endpoint.datagrams() as heard, asyncio.timeout(10):
+    async with opened(endpoint), endpoint.datagrams() as heard:
         say(endpoint.listen_port or 0, b"again")
-        assert (await anext(heard))[0] == "again"
+        assert (await soon(heard))[0] == "again"
 
 
 @pytest.mark.parametrize("target", ["miniserver", "miniserver:", ":4000", "miniserver:x", ""])
@@ -128,8 +129,8 @@ def test_a_line_that_only_sends_cannot_be_listened_to(clock: FastClock) -> None:
 def test_whatever_bytes_arrive_are_text(clock: FastClock, data: bytes) -> None:
     async def there_and_back() -> None:
         endpoint = UdpEndpoint(free_port(), clock)
-        async with opened(endpoint), endpoint.datagrams() as heard, asyncio.timeout(10):
+        async with opened(endpoint), endpoint.datagrams() as heard:
             say(endpoint.listen_port or 0, data)
-            assert (await anext(heard))[0] == data.decode(errors="replace")
+            assert (await soon(heard))[0] == data.decode(errors="replace")
 
     asyncio.run(there_and_back())
