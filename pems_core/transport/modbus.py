@@ -42,6 +42,7 @@ class ModbusConnection:
         self._pace = Pace(clock, spacing_s)
         self._turn = asyncio.Lock()
         self._wire: ModbusWire | None = None
+        self._transactions = 0
         self._late_reply_possible = False
         self._closed = False
         self._units: dict[int, ModbusUnit] = {}
@@ -98,7 +99,7 @@ class ModbusConnection:
         if self._wire is not None and (forgotten or not self._wire.up):
             self._drop()
         if self._wire is None:
-            self._wire = ModbusWire(self.url, self._address, self._timeout_s)
+            self._wire = ModbusWire(self.url, self._address, self._timeout_s, self._transactions)
             await self._wire.open()
             await self._drain()
         return self._wire
@@ -111,6 +112,7 @@ class ModbusConnection:
 
     def _drop(self) -> None:
         if self._wire is not None:
+            self._transactions = self._wire.transactions
             self._wire.close()
             self._wire = None
 

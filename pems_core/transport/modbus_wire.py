@@ -57,11 +57,15 @@ def _frame_or_noise(
 class ModbusWire:
     """A connection that is opened once. After anything but an answer it must be closed, and another one be made."""
 
-    def __init__(self, url: str, address: Address, timeout_s: float) -> None:
+    def __init__(self, url: str, address: Address, timeout_s: float, transactions: int = 0) -> None:
         """
         :param url: for people.
         :param timeout_s: for the connection and for each answer [s of the wall].
+        :param transactions: see `transactions`; of the connection before this one.
         """
+        self.transactions = transactions
+        """The number of the last transaction. pymodbus would start at 1 again, and take a late answer to number 1
+        from a gateway that passes it on to the next connection."""
         self._url = url
         self._client = _client(address, timeout_s, self._connection_changed)
         self._client.ctx.framer = _framer(address)
@@ -77,6 +81,7 @@ class ModbusWire:
         """
         if not await self._client.connect():
             raise NotDelivered(f"{self._url}: no connection")
+        self._client.ctx.next_tid = self.transactions
 
     def close(self) -> None:
         self._client.close()
@@ -120,6 +125,7 @@ class ModbusWire:
             raise NoAnswer(f"{place}: no answer in time") from None
         finally:
             self._waiting = False
+            self.transactions = self._client.ctx.next_tid
         return _accepted(place, answer, function)
 
     def _connection_changed(self, up: bool) -> None:

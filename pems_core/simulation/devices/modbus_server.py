@@ -184,8 +184,11 @@ class ModbusServer:
     async def _reply_late(self, late_s: float) -> None:
         """In order, to whoever is connected by then: a transparent gateway does not know whom an answer is for."""
         await asyncio.sleep(late_s)
-        if self._newest in self._writers and self._newest is not None:
-            self._newest.write(b"".join(self._behind_late))
+        while self._behind_late:
+            wire = self._behind_late.pop(0)
+            if self._newest in self._writers and self._newest is not None:
+                self._newest.write(wire)
+            await asyncio.sleep(self._wire.terms.behind_s)
 
     def _note(self, frame: Frame, *, executed: bool) -> None:
         address, count, values = _fields(frame.body)

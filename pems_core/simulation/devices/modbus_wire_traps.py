@@ -19,6 +19,8 @@ class WireTrapTerms:
     """Trap 8: how many registers come instead, in turn."""
     late_s: float = 4.0
     """Trap 10: by how much one answer is late [s of the wall, as timeouts are]."""
+    behind_s: float = 0.05
+    """Trap 10: what comes between the late answer and each that was held up behind it [s of the wall]."""
     idle_s: float = 60.0
     """Trap 12: after how long without a request the gateway forgets a connection [s of the clock]."""
     noise_share: float = 1 / 3
