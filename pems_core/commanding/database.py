@@ -44,6 +44,7 @@ class Database:
 
     :param migrations: SQL that brings the schema from each version to the next.
     :param snapshot: gives what a new file needs when a damaged one had to be set aside while in use.
+    :param writing: False for who only looks: the file is neither made, nor changed, nor set aside.
     :raises StoreUnreadable: if the file can be neither read nor set aside.
     """
 
@@ -51,6 +52,7 @@ class Database:
     migrations: Sequence[str]
     clock: Clock
     snapshot: Callable[[], Sequence[Statement]] = tuple
+    writing: bool = True
     _pending: deque[_Work] = field(default_factory=deque)
     _lost: int = 0
     _fault: Alert | None = None
@@ -59,10 +61,12 @@ class Database:
     def __post_init__(self) -> None:
         self._lock = RLock()
         try:
-            self._connection = self._open()
+            self._connection = self._open() if self.writing else self._look()
         except sqlite3.OperationalError as fault:
             raise StoreUnreadable(f"{self.path}: {fault}; a readable file is needed") from fault
         except sqlite3.DatabaseError as damage:
+            if not self.writing:
+                raise StoreUnreadable(f"{self.path}: {damage}; a sound file is needed") from damage
             self._set_aside(damage)
             self._connection = self._open()
 
@@ -119,6 +123,8 @@ class Database:
             except sqlite3.OperationalError as fault:
                 self._tell(fault)
             except sqlite3.DatabaseError as damage:
+                if not self.writing:
+                    raise StoreUnreadable(f"{self.path}: {damage}; a sound file is needed") from damage
                 self._renewed(damage)
             return []
 
@@ -148,6 +154,19 @@ class Database:
         except BaseException:
             connection.close()
             raise
+        return connection
+
+    def _look(self) -> sqlite3.Connection:
+        """The file as it is, or nothing at all if there is none."""
+        if not self.path.exists():
+            connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._migrate(connection)
+            return connection
+        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != len(self.migrations):
+            connection.close()
+            raise StoreUnreadable(f"{self.path}: schema {version} is of another PEMS; {len(self.migrations)} is needed")
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:

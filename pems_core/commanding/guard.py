@@ -124,7 +124,7 @@ class Guard:
         :param in_force: what its controls were told last.
         :param by_hand: the controls that a person has set.
         """
-        whole = self.hold(device.name, now)
+        whole = self._hold(device.name, state, now)
         if whole is not None:
             return whole
         draft = Draft(device, dict(settings), state.devices.get(device.name), now, in_force, by_hand)
@@ -138,7 +138,7 @@ class Guard:
         keep_allow_list(draft, self.stages.allowed(device.name))
         return Verdict(Action.SEND, draft.settings, tuple(draft.refusals), draft.again_at)
 
-    def hold(self, device: str, now: datetime) -> Verdict | None:
+    def _hold(self, device: str, state: SiteState, now: datetime) -> Verdict | None:
         """Why a device is not commanded at all, or None if it may be."""
         latch = self._emergency.latch
         if latch is not None:
@@ -151,9 +151,16 @@ class Guard:
             return _verdict(Action.NOTHING, device, "a foreign controller", f"nothing until {until} or a reset")
         if device in self._worn and self._worn[device][0] == _day(now):
             return _verdict(Action.RELEASE, device, "the day's writes used up", "writes again tomorrow (UTC)")
+        return self._unknown(device, state, now)
+
+    def _unknown(self, device: str, state: SiteState, now: datetime) -> Verdict | None:
+        """Why a device cannot be commanded for how it is, or None if it can."""
         silent = now - self._seen_at.get(device, now)
         if silent > self._stale_after:
             return _verdict(Action.RELEASE, device, f"no state for {silent}", f"at most {self._stale_after}")
+        if device not in state.devices:
+            why = state.faults.get(device, "it was not read")
+            return _verdict(Action.NOTHING, device, f"no state now ({why})", "nothing new until it is known")
         status, until_well = self._unwell.get(device, ("", now))
         if status:
             return _verdict(Action.NOTHING, device, f"status {status}", f"nothing until {until_well.isoformat()}")

@@ -88,7 +88,7 @@ class Store:
         self._journaled = 0
         self._seen = pd.DataFrame()
         try:
-            self._database = Database(folder / DATABASE, MIGRATIONS, clock, self._snapshot)
+            self._database = Database(folder / DATABASE, MIGRATIONS, clock, self._snapshot, writing)
             self._load()
         except BaseException:
             self._unlock()

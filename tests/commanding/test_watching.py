@@ -1,0 +1,260 @@
+"""What is watched after a command: values that come back, effects that stay away, restarts, silence."""
+
+from pathlib import Path
+
+from pems_core.config import StagesSection
+from pems_core.domain import Command, NotDelivered, Stage, Value
+
+from .plain import MINUTE
+from .recorder import House, until
+
+CHARGE: dict[str, Value] = {"mode": "battery_first", "charge_power_kw": 2.5, "stop_soc": 0.8}
+HOLD: dict[str, Value] = {"mode": "battery_first", "charge_power_kw": 0.0, "stop_soc": 0.5}
+SELF_USE: dict[str, Value] = {"mode": "load_first"}
+
+
+async def commanded(house: House, settings: dict[str, Value], device: str = "inverter", minutes: float = 240) -> None:
+    house.want(device, settings, minutes)
+    await until(lambda: house.dispatcher.in_force(device) is not None)
+
+
+def sent_modes(house: House) -> int:
+    return sum(c.control == "mode" and not c.releases for c in house.inverter.sent)
+
+
+async def test_a_value_that_comes_back_once_is_written_again(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        house.inverter.checks = lambda _: Stage.REVERTED
+        await until(lambda: bool(house.seen("inverter", Stage.REVERTED)))
+        house.inverter.checks = lambda _: Stage.READBACK_OK
+        await until(lambda: house.dispatcher.in_force("inverter") is not None)
+        await house.pass_minutes(20)
+        assert sent_modes(house) == 2
+        assert not house.guard.foreign
+
+
+async def test_gives_way_to_a_foreign_controller_after_the_second_time(tmp_path: Path) -> None:
+    """The cloud puts every value back: PEMS writes it once more, then gives the device back and stops."""
+    async with House(tmp_path) as house:
+        house.inverter.checks = lambda command: Stage.READBACK_OK if command.releases else Stage.REVERTED
+        await commanded(house, CHARGE)
+        await until(lambda: bool(house.guard.foreign))
+        await until(lambda: house.dispatcher.released("inverter"))
+        told = len(house.inverter.sent)
+        for _ in range(6):
+            await house.pass_minutes(15)
+            house.want("inverter", CHARGE)
+        assert sent_modes(house) == 2
+        assert len(house.inverter.sent) == told
+        assert house.inverter.released("inverter")
+        assert "foreign controller" in house.alerts("inverter")
+        house.guard.reset("inverter")
+        house.want("inverter", SELF_USE)
+        await until(lambda: sent_modes(house) == 3)
+
+
+async def test_a_value_that_never_took_is_written_three_times_and_given_up(tmp_path: Path) -> None:
+    """The unit acknowledges and does nothing: no endless writing, and nobody else is blamed."""
+    async with House(tmp_path) as house:
+        house.inverter.stage = Stage.ACKED
+        house.inverter.checks = lambda command: Stage.READBACK_OK if command.releases else Stage.REVERTED
+        house.want("inverter", CHARGE)
+        await until(lambda: "reverted" in house.alerts("inverter"))
+        for _ in range(6):
+            await house.pass_minutes(15)
+            house.want("inverter", CHARGE)
+        assert sent_modes(house) == 3
+        assert not house.guard.foreign
+        assert house.inverter.released("inverter")
+
+
+async def test_a_unit_that_shows_a_new_value_late_is_not_blamed(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        house.inverter.stage = Stage.ACKED
+        looks: list[Command] = []
+
+        def check(command: Command) -> Stage:
+            looks.append(command)
+            return Stage.REVERTED if len(looks) < 10 else Stage.READBACK_OK
+
+        house.inverter.checks = check
+        await commanded(house, CHARGE)
+        await house.pass_minutes(5)
+        assert not house.seen("inverter", Stage.REVERTED)
+        assert sent_modes(house) == 1
+
+
+async def test_a_poll_that_was_on_its_way_during_the_write_is_not_believed(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        old = [Stage.REVERTED]
+        house.inverter.checks = lambda _: old.pop() if old else Stage.READBACK_OK
+        await house.pass_minutes(5)
+        assert not house.seen("inverter", Stage.REVERTED)
+
+
+async def test_no_effect_is_told_when_the_battery_does_not_charge(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        await see_for(house, 6, charge_kw=0.0)
+        assert len(house.seen("inverter", Stage.NO_EFFECT)) == 1
+        assert "charge_kw 0.00 of 2.50 kW" in house.alerts("inverter")
+        assert sent_modes(house) == 1
+
+
+async def test_more_than_half_of_the_wish_is_an_effect(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        await see_for(house, 6, charge_kw=1.4)
+        assert house.seen("inverter", Stage.EFFECT_OK)
+        assert not house.seen("inverter", Stage.NO_EFFECT)
+        assert house.dispatcher.in_force("inverter").stage is Stage.READBACK_OK  # type: ignore[union-attr]
+
+
+async def test_a_battery_that_tapers_or_refuses_is_no_fault(tmp_path: Path) -> None:
+    for n, (soc, changes) in enumerate([(0.95, {}), (0.5, {"charge_limit_kw": 0.1}), (0.5, {"temperature_c": 5.0})]):
+        async with House(tmp_path / str(n), soc=soc) as house:
+            house.with_battery(**changes)
+            await commanded(house, CHARGE | {"stop_soc": 1.0})
+            await see_for(house, 6, charge_kw=0.05)
+            assert not house.seen("inverter", Stage.NO_EFFECT)
+
+
+async def test_a_hold_in_which_the_battery_discharges_has_no_effect(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, HOLD)
+        await see_for(house, 6, discharge_kw=2.0)
+        assert house.seen("inverter", Stage.NO_EFFECT)
+
+
+async def test_a_relay_without_load_is_told_but_is_no_fault(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, {"kitchen_relay": True, "study_relay": False}, "heating")
+        until_then = house.now + 6 * MINUTE
+        while house.now < until_then:
+            house.saw({"heating/kitchen_power_kw": (0.0, "kW"), "heating/study_power_kw": (2.0, "kW")})
+            await house.clock.sleep(20)
+        assert "limiter" in house.seen("heating", Stage.EFFECT_OK)[0].detail
+        assert [receipt.command.control for receipt in house.seen("heating", Stage.NO_EFFECT)] == ["study_relay"]
+
+
+async def see_for(house: House, minutes: float, **flows: float) -> None:
+    """Measure the inverter for some time."""
+    until_then = house.now + minutes * MINUTE
+    known = {"charge_kw": 0.0, "discharge_kw": 0.0, "pv_kw": 4.0, "load_kw": 0.5} | flows
+    while house.now < until_then:
+        house.saw({f"inverter/{name}": (kw, "kW") for name, kw in known.items()})
+        await house.clock.sleep(20)
+
+
+async def test_silence_takes_the_inverter_back_and_its_return_commands_it_anew(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE, minutes=600)
+        own = house.states.pop("inverter")
+        await house.pass_minutes(12)
+        await until(lambda: house.dispatcher.released("inverter"))
+        assert house.inverter.released("inverter")
+        house.states["inverter"] = own
+        await house.pass_minutes(2)
+        await until(lambda: house.dispatcher.in_force("inverter") is not None)
+        assert sent_modes(house) == 2
+
+
+async def test_nothing_is_replayed_after_a_restart(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    async with house:
+        await commanded(house, CHARGE)
+    async with House(tmp_path, start=house.now) as again:
+        await again.pass_minutes(30)
+        assert not again.inverter.sent
+        again.want("inverter", SELF_USE)
+        await until(lambda: sent_modes(again) == 1)
+        assert [command.payload[:10] for command in again.inverter.sent][-1] == "load_first"
+
+
+async def test_what_was_told_before_a_restart_is_taken_back_when_its_time_is_over(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    async with house:
+        await commanded(house, CHARGE, minutes=60)
+    async with House(tmp_path, start=house.now) as again:
+        await again.pass_minutes(70)
+        await until(lambda: again.dispatcher.released("inverter"))
+        assert again.inverter.released("inverter")
+        assert not again.heating.sent
+
+
+async def test_the_dwell_of_a_mode_counts_over_a_restart(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    async with house:
+        await commanded(house, CHARGE)
+    async with House(tmp_path, start=house.now, speed=200) as again:
+        again.want("inverter", {"mode": "grid_first"})
+        await until(lambda: again.dispatcher.in_force("inverter") is not None)
+        assert again.dispatcher.in_force("inverter").settings == CHARGE  # type: ignore[union-attr]
+
+
+async def test_a_wish_that_had_to_wait_is_followed_when_its_minimum_time_is_over(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        house.want("inverter", SELF_USE)
+        await house.pass_minutes(10)
+        assert sent_modes(house) == 1
+        await house.pass_minutes(8)
+        assert sent_modes(house) == 2
+
+
+async def test_an_emergency_stop_takes_back_what_is_in_force(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        house.emergency.stop("Ann", "smoke")
+        house.dispatcher.let_go(["inverter", "heating"], "emergency stop by Ann")
+        await until(lambda: house.inverter.released("inverter"))
+        house.want("inverter", CHARGE)
+        await house.pass_minutes(5)
+        assert house.inverter.released("inverter")
+        assert house.heating.released("heating")
+
+
+async def test_a_device_that_is_only_observed_hears_nothing_at_all(tmp_path: Path) -> None:
+    async with House(tmp_path, stages=StagesSection()) as house:
+        house.want("inverter", CHARGE, minutes=10)
+        await house.pass_minutes(15)
+        house.dispatcher.let_go(["inverter"], "emergency stop by Ann")
+        await house.pass_minutes(1)
+        assert not house.inverter.sent
+        assert house.dispatcher.released("inverter")
+
+
+async def test_a_device_that_loses_trust_is_given_back(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        house.trust.promote("inverter", "observe", "Ann")
+        await house.pass_minutes(1)
+        house.want("inverter", CHARGE)
+        await until(lambda: house.dispatcher.released("inverter"))
+        assert house.inverter.released("inverter")
+
+
+async def test_stages_are_journaled_and_are_evidence(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+        evidence = house.trust.evidence("inverter")
+        assert evidence.verified == len(house.inverter.sent)
+        assert evidence.failed == 0
+        lines = house.store.journal(device="inverter")
+        assert {line.stage for line in lines} == {"queued", "readback_ok"}
+        assert lines[0].control == "mode"
+
+
+async def test_reads_that_fail_are_told_and_change_nothing(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE)
+
+        def unread(command: Command) -> Stage:
+            raise NotDelivered("no answer")
+
+        house.inverter.checks = unread
+        await house.pass_minutes(5)
+        assert "could not be read back" in house.alerts("inverter")
+        assert sent_modes(house) == 1
