@@ -376,11 +376,13 @@ class TestExport:
     def test_no_limit_needs_no_write_where_there_is_none(self) -> None:
         assert export_writes(sph(), settings(sph()), 100.0) == []
 
-    def test_without_the_older_registers_authority_is_taken_for_a_moment(self) -> None:
+    def test_a_limit_that_acts_under_authority_only_is_none(self) -> None:
         """A.6: 30200 needs 30100 = 1, which alone is stand-by."""
         unit = Unit(TABLES["vpp"])
         now = {name: said for name, said in settings(unit).items() if not name.startswith("export_limit")}
-        assert said(export_writes(unit, now, 0.0)) == ["30100 = 1", "30201 = 0", "30200 = 1", "30100 = 0"]
+        assert export_writes(unit, now, 100.0) == []
+        with pytest.raises(CannotTell, match="no export limit that lasts"):
+            export_writes(unit, now, 0.0)
 
 
 class TestReserve:
@@ -395,6 +397,12 @@ class TestReserve:
     def test_of_an_sph_whose_608_is_a_mode_is_never_set(self, value: int) -> None:
         with pytest.raises(CannotTell, match="only 10 to 100 can be a reserve"):
             reserve_writes(sph(), settings(sph(), reserve_soc=(value,)), 30, confirmed=True)
+
+    def test_of_remote_control_takes_authority_for_a_moment(self) -> None:
+        """A.6: everything needs 30100 = 1, which alone is stand-by."""
+        unit = Unit(TABLES["vpp"])
+        written = said(reserve_writes(unit, settings(unit), 30, confirmed=False))
+        assert written == ["30100 = 1", "30405 = 30", "30406 = 30", "30100 = 0"]
 
     def test_of_a_tl_xh_is_where_its_firmware_has_it(self) -> None:
         unit = Unit(TABLES["tl_xh"])

@@ -57,7 +57,7 @@ class Unit:
 
     @property
     def limits_export(self) -> bool:
-        return self.has("export_limit_mode") or self.has("vpp_export_limit_enable")
+        return self.has("export_limit_mode")
 
     @property
     def lacks(self) -> frozenset[str]:

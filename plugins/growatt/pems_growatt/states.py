@@ -231,7 +231,7 @@ def export_enabled(values: Named) -> bool | None:
     limited = None
     if "export_limit_mode" in values and "export_limit" in values:
         limited = values["export_limit_mode"] > 0 and values["export_limit"] <= 0
-    if "vpp_export_limit_enable" in values and "vpp_export_limit" in values:
+    if values.get("authority") and "vpp_export_limit_enable" in values and "vpp_export_limit" in values:
         limited = bool(limited) or (values["vpp_export_limit_enable"] > 0 and values["vpp_export_limit"] <= 0)
     return None if limited is None else not limited
 

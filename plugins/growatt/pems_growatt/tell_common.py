@@ -16,10 +16,7 @@ BY_GRID_SENSOR = {0: CLAMPS, 1: CLAMPS, 2: METER}
 BY_METERING_DEVICE = {1: METER, 3: CLAMPS}
 """Holding 533 (A.2)."""
 UNLIMITED = 1000
-EXPORT_SETTINGS = (
-    *("export_limit_mode", "export_limit", "metering_device", "grid_sensor"),
-    *("vpp_export_limit_enable", "vpp_export_limit", "authority", "remote_enable"),
-)
+EXPORT_SETTINGS = ("export_limit_mode", "export_limit", "metering_device", "grid_sensor")
 RESERVE_SETTINGS = ("reserve_soc", "reserve_soc_newer", "discharge_stop_soc", "authority", "remote_enable")
 SYNC_NOT_FROM, SYNC_NOT_UNTIL = timedelta(hours=1, minutes=50), timedelta(hours=3, minutes=10)
 """Local times between which a clock is not set on a night when it changes (D.3)."""
@@ -38,7 +35,10 @@ def export_writes(unit: Unit, settings: Settings, percent: float) -> list[Write]
     """
     mode = word(settings, "export_limit_mode")
     if mode is None or "export_limit" not in settings:
-        return _vpp_export_writes(unit, settings, percent)
+        if percent >= 100:
+            return []
+        # That of the VPP protocol (30200) acts under control authority only, which by itself is stand-by (A.6).
+        raise CannotTell("it has no export limit that lasts")
     tenths = round(10 * percent)
     if mode == 0 and tenths >= UNLIMITED:
         return []
@@ -55,19 +55,6 @@ def _measured_by(settings: Settings) -> int:
         "export limiting is off (holding 122 is 0) and nothing says how the plant measures: set its export limit once "
         "at the inverter"
     )
-
-
-def _vpp_export_writes(unit: Unit, settings: Settings, percent: float) -> list[Write]:
-    enabled = word(settings, "vpp_export_limit_enable")
-    if enabled is None:
-        raise CannotTell("it has no export limit that can be set")
-    if not enabled and percent >= 100:
-        return []
-    table = unit.table
-    wanted = [write(table, "vpp_export_limit", round(percent)), write(table, "vpp_export_limit_enable", 1)]
-    if (enabled, settings["vpp_export_limit"]) == (1, wanted[0].values):
-        return []
-    return with_authority(unit, settings, wanted)
 
 
 def with_authority(unit: Unit, settings: Settings, wanted: Sequence[Write]) -> list[Write]:

@@ -44,8 +44,9 @@ CLOCK = said_in(
 SETTINGS = said_in(
     "A.6",
     Point("authority", "holding", 30100, memory="eeprom"),
-    Point("vpp_export_limit_enable", "holding", 30200, memory="eeprom"),
-    Point("vpp_export_limit", "holding", 30201, "s16", 1, "%", "eeprom"),
+    # They act under authority only, so PEMS does not rely on them.
+    Point("vpp_export_limit_enable", "holding", 30200),
+    Point("vpp_export_limit", "holding", 30201, "s16", 1, "%"),
     Point("charge_stop_soc", "holding", 30404, "u16", 1, "%", "eeprom"),
     Point("discharge_stop_soc", "holding", 30405, "u16", 1, "%", "eeprom"),
     Point("reserve_soc", "holding", 30406, "u16", 1, "%", "eeprom"),

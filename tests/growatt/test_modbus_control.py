@@ -1,0 +1,225 @@
+"""What the house can want of its inverter, in each family, against the simulated unit on a socket."""
+
+import pytest
+from pems_growatt.control import Permissions
+
+from pems_core.domain import NotDelivered, Severity, Stage, Value
+from pems_core.simulation.devices.growatt_settings import Family
+from tests.growatt.plant import CHARGE, HOLD, SELF_USE, SELL, plant
+
+FAMILIES: list[Family] = ["sph", "spa", "tl_xh", "vpp"]
+EVERY = pytest.mark.parametrize("family", FAMILIES)
+
+
+@EVERY
+async def test_charges_from_the_grid_to_a_target_with_a_power_limit(family: Family) -> None:
+    async with plant(family, soc=0.5) as house:
+        receipt = await house.told_mode(CHARGE)
+        await house.pass_minutes(5)
+        assert receipt.stage is Stage.READBACK_OK
+        assert house.value("mode") == "battery_first"
+        assert house.value("battery_charge_grid") is True
+        assert house.number("charge_kw") == pytest.approx(2.5, abs=0.1)
+        assert house.number("import_kw") > 2.5
+        assert house.number("stop_soc") == pytest.approx(0.8)
+
+
+@EVERY
+async def test_charging_ends_at_its_target(family: Family) -> None:
+    async with plant(family, soc=0.78) as house:
+        await house.tell(CHARGE)
+        await house.pass_minutes(20)
+        assert house.number("charge_kw") == pytest.approx(0.0, abs=0.05)
+        assert house.number("soc") == pytest.approx(0.8, abs=0.011)
+
+
+@EVERY
+async def test_sells_from_the_battery(family: Family) -> None:
+    async with plant(family) as house:
+        receipt = await house.told_mode(SELL)
+        await house.pass_minutes(5)
+        assert receipt.stage is Stage.READBACK_OK
+        assert house.value("mode") == "grid_first"
+        assert house.number("discharge_kw") == pytest.approx(3.0, abs=0.1)
+        assert house.number("export_kw") > 2.0
+
+
+@EVERY
+async def test_holds_what_the_battery_has(family: Family) -> None:
+    async with plant(family, soc=0.5, base_load_kw=2.0) as house:
+        await house.told_mode(HOLD)
+        await house.pass_minutes(5)
+        assert house.number("discharge_kw") == 0.0
+        assert house.number("charge_kw") <= 0.06
+        assert house.number("import_kw") == pytest.approx(2.0, abs=0.1)
+
+
+@EVERY
+async def test_goes_back_to_self_use(family: Family) -> None:
+    async with plant(family, base_load_kw=2.0) as house:
+        await house.tell(CHARGE)
+        await house.pass_minutes(5)
+        receipt = await house.told_mode(SELF_USE)
+        await house.pass_minutes(5)
+        assert receipt.stage is Stage.READBACK_OK
+        assert house.value("mode") == "load_first"
+        assert house.number("discharge_kw") == pytest.approx(2.0, abs=0.2)
+
+
+@EVERY
+async def test_a_release_gives_it_back_and_is_nothing_if_nothing_was_taken(family: Family) -> None:
+    async with plant(family, base_load_kw=2.0) as house:
+        await house.tell(SELL)
+        await house.pass_minutes(3)
+        assert {receipt.stage for receipt in await house.release()} == {Stage.READBACK_OK}
+        await house.pass_minutes(3)
+        assert house.value("mode") == "load_first"
+        house.forget_log()
+        assert {receipt.stage for receipt in await house.release()} == {Stage.READBACK_OK}
+        assert house.written == []
+
+
+@pytest.mark.parametrize("family", ["sph", "tl_xh"])
+async def test_feed_in_is_switched_off_limited_and_on_again(family: Family) -> None:
+    async with plant(family, soc=1.0, pv_kw=4.0) as house:
+        before = house.holding(122)
+        for settings, most_kw in (
+            ({"grid_export": False}, 0.0),
+            ({"grid_export": True, "export_limit_kw": 2.0}, 2.0),
+            ({"grid_export": True}, 10.0),
+        ):
+            await house.tell({**SELF_USE, **settings})
+            await house.pass_minutes(8)
+            assert house.number("export_kw") <= most_kw + 0.05
+            assert house.value("grid_export") is (most_kw > 0)
+        assert house.number("export_kw") > 2.5
+        assert house.holding(122) == before
+
+
+async def test_a_unit_without_an_export_limit_says_so() -> None:
+    async with plant("vpp") as house:
+        assert house.value("lacks") == "grid_export"
+        export, _ = await house.tell({**SELF_USE, "grid_export": False})
+        assert export.stage is Stage.REJECTED
+
+
+async def test_feed_in_never_exceeds_what_the_house_may_have() -> None:
+    async with plant("sph", permissions=Permissions(export_limit_percent=50.0)) as house:
+        await house.release()
+        assert house.holding(123) == [500]
+
+
+async def test_self_use_wins_over_the_plan() -> None:
+    async with plant("sph") as house:
+        receipt = await house.told_mode({**SELL, "battery_mode": "self_use"})
+        assert receipt.command.address == "auto"
+
+
+async def test_backup_keeps_the_battery_and_fills_it_from_pv() -> None:
+    settings: dict[str, Value] = {**SELL, "battery_mode": "backup", "reserve_soc": 0.9}
+    async with plant("tl_xh", soc=0.5, pv_kw=3.0, base_load_kw=0.5) as house:
+        await house.tell(settings)
+        await house.pass_minutes(5)
+        assert house.value("battery_charge_grid") is False
+        assert house.number("charge_kw") > 2.0
+        assert house.number("stop_soc") == pytest.approx(0.9)
+
+
+async def test_time_of_use_follows_the_plan() -> None:
+    async with plant("sph") as house:
+        receipt = await house.told_mode({**SELL, "battery_mode": "time_of_use"})
+        assert receipt.command.address == "discharge"
+
+
+async def test_the_reserve_is_set_once_a_day() -> None:
+    async with plant("tl_xh") as house:
+        first, second = [
+            next(r for r in await house.tell({**SELF_USE, "reserve_soc": share}) if r.command.control == "reserve_soc")
+            for share in (0.3, 0.4)
+        ]
+        assert (first.stage, second.stage) == (Stage.READBACK_OK, Stage.REJECTED)
+        assert house.holding(3067) == [30]
+
+
+async def test_what_was_said_still_holds_until_something_else_is_said() -> None:
+    async with plant("sph") as house:
+        charge = await house.told_mode(CHARGE)
+        assert (await house.transport.check(charge.command)).stage is Stage.READBACK_OK
+        await house.tell(SELF_USE)
+        assert (await house.transport.check(charge.command)).stage is Stage.READBACK_OK
+        house.simulated.put("holding", 1090, 7)
+        assert (await house.transport.check(charge.command)).stage is Stage.REVERTED
+
+
+async def test_of_what_another_run_of_pems_said_nothing_is_known() -> None:
+    async with plant("sph") as house:
+        command = house.device.release()[0]
+        assert (await house.transport.check(command)).stage is Stage.SENT
+
+
+async def test_a_slot_ends_by_itself_when_pems_is_dead() -> None:
+    async with plant("sph", base_load_kw=1.0) as house:
+        await house.tell(SELL, minutes=30)
+        house.clock.pass_by(minutes=10)
+        await house.polls(2)
+        assert house.value("mode") == "grid_first"
+        house.clock.pass_by(minutes=25)
+        await house.polls(2)
+        assert house.value("mode") == "load_first"
+        assert house.number("discharge_kw") == pytest.approx(1.0, abs=0.1)
+
+
+async def test_remote_control_ends_by_its_own_timer_when_pems_is_dead() -> None:
+    async with plant("vpp") as house:
+        await house.tell(SELL, minutes=10)
+        house.clock.pass_by(minutes=12)
+        house.simulated.live()
+        assert house.holding(30407) == [0]
+
+
+async def test_a_word_before_anything_answered_is_not_delivered() -> None:
+    async with plant("sph", probed=False) as house:
+        with pytest.raises(NotDelivered, match="was not probed yet"):
+            await house.tell(SELF_USE)
+
+
+async def test_a_unit_that_is_gone_is_told_and_its_readings_keep_their_age() -> None:
+    async with plant("sph", timeout_s=0.05) as house:
+        heard_at = house.reading("soc").measured_at
+        house.simulated.answers = False
+        await house.polls(4)
+        assert house.value("status") == "off"
+        assert house.reading("soc").measured_at == heard_at
+        assert any("does not answer" in alert.text and alert.severity is Severity.WARNING for alert in house.alerts)
+        house.simulated.answers = True
+        house.clock.pass_by(minutes=10)
+        await house.polls(3)
+        assert house.value("status") == "normal"
+        assert not house.alerts
+
+
+async def test_another_unit_on_the_line_is_not_believed() -> None:
+    """D.1: the device type is read with each poll; another one in its place is not what was asked for."""
+    async with plant("sph") as house:
+        before = house.reading("soc")
+        house.simulated.put("holding", 43, 1234)
+        await house.polls()
+        assert house.reading("soc") == before
+        assert "found device type 1234; 3502 was probed" in house.alert_texts
+
+
+async def test_a_block_of_zeros_is_no_measurement() -> None:
+    """A.10: a failed block comes as zeros; a state of charge of 0 would be a lie."""
+    async with plant("sph") as house:
+        before = house.reading("soc")
+        house.simulated.refresh = lambda: [house.simulated.put("input", at, 0) for at in range(1000, 1125)]  # type: ignore[assignment, method-assign, func-returns-value]
+        await house.polls()
+        assert house.reading("soc") == before
+        assert house.reading("pv_kw").measured_at > before.measured_at
+
+
+async def test_polling_takes_few_requests() -> None:
+    async with plant("sph") as house:
+        house.forget_log()
+        await house.polls()
+        assert len(house.requests) <= 9
