@@ -218,7 +218,8 @@ class SimulatedGrowatt(RegisterBank):
         now, parameters = self._agenda.now, self.parameters
         if "3" in self.traps:
             self._firmware.stay(now)
-        if "33" in self.traps and PRIORITY in written:
+        if PRIORITY in written:
+            # Taken with trap 33 only; some SPH firmware then toggles the enables of slot 1 (#388).
             mode = written[PRIORITY]
             self._put_words({BATTERY_FIRST_ENABLE: int(mode == 1), GRID_FIRST_ENABLE: int(mode == 2)})
         if "28" in self.traps and written.get(AUTHORITY) == 0 and EXPORT_MODE in self._settings:
