@@ -11,6 +11,7 @@ from pems_core.devices import FlexibleLoadDevice
 from pems_core.devices.commands import Validity, mqtt_command, require_allowed
 from pems_core.domain import Command, FlexibleLoadSpec, SiteState, Value
 from pems_core.hookspecs import hookimpl
+from pems_pool_pump.plug import ShellyPlug
 
 
 class PoolPumpSection(Section):
@@ -63,3 +64,8 @@ def declare_config() -> tuple[str, type[Section]]:
 def create_devices(config: Config) -> list[PoolPump]:
     settings = config.get(PoolPumpSection)
     return [PoolPump("pool_pump", settings.spec(config[SiteSection].timezone))] if settings else []
+
+
+@hookimpl
+def create_transports(config: Config) -> list[ShellyPlug]:
+    return [ShellyPlug(pump.name, pump.spec) for pump in create_devices(config)]

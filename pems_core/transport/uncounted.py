@@ -1,0 +1,10 @@
+"""Writes that nobody counts."""
+
+from collections.abc import Sequence
+
+
+class UncountedWear:
+    """A `WearBook` for where nothing wears or there is nobody to count: trials, and giving devices back in need."""
+
+    def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:
+        """See `WearBook`; always allowed."""
