@@ -130,6 +130,12 @@ class Contract:
         self._tell_decisions(report)
         self.changes()
 
+    def withdraw(self) -> None:
+        """Nothing is decided any more: the devices are given back."""
+        for device, control in self._controls_told:
+            self.outbox.keep(f"decision/{device}/{control}", None)
+        self._controls_told = set()
+
     def _tell_status(self) -> None:
         live = self.live
         latch = live.commanding.emergency.latch

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 RELEASE_WITHIN_S = 20.0
 """How long giving back may take at the end [s of the wall]."""
+FAREWELL_WITHIN_S = 3.0
+"""How long the broker is waited for at the end, for what is still to be told [s of the wall]."""
 PRICES_EVERY_S = 15.0
 """How often the file of prices is looked at [s of the clock]."""
 
@@ -102,6 +104,7 @@ class Engine:
             stack.push_async_callback(_stop, own)
             crash = await self._wait(own)
             released = await self._let_go(own, crash or self._why)
+            await self.outbox.empty(FAREWELL_WITHIN_S)
         ended = Ended(crash or self._why, bool(crash), released)
         self._tell_end(ended)
         return ended
@@ -141,6 +144,7 @@ class Engine:
     async def _let_go(self, own: Sequence[asyncio.Task[None]], why: str) -> Mapping[str, bool]:
         """Stop planning, and give back what PEMS has commanded."""
         await _stop([task for task in own if task.get_name() != "changes"])
+        self.contract.withdraw()
         return await self.live.commanding.dispatcher.release(self.live.taken, why, within_s=RELEASE_WITHIN_S)
 
     def _tell_end(self, ended: Ended) -> None:
@@ -170,12 +174,16 @@ class Engine:
         def crashed(fault: str) -> None:
             live.alerts.begin(place, f"crashed: {fault}", Severity.CRITICAL)
 
-        def started() -> None:
+        def steady() -> None:
             live.alerts.end(place)
-            for device in transport.devices:
-                self.follower.forget(device)
 
-        await keep_going(lambda: transport.run(self.lines), live.clock, crashed, started)
+        await keep_going(lambda: self._one_run(transport), live.clock, crashed, steady)
+
+    async def _one_run(self, transport: Transport) -> None:
+        for device in transport.devices:
+            # What it had been told is unknown to a transport that begins anew.
+            self.follower.forget(device)
+        await transport.run(self.lines)
 
     async def _watch_prices(self) -> None:
         live = self.live

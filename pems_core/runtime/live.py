@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pems_core.clock import Clock
+from pems_core.commanding.conductor import WISH
 from pems_core.commanding.dispatcher import Dispatcher
 from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.overrides import Overrides
@@ -96,4 +97,6 @@ class Live:
     @property
     def taken(self) -> Sequence[str]:
         """Devices that may still do what PEMS told them, also before a restart."""
-        return [name for name in self.commanded if not self.commanding.dispatcher.released(name)]
+        # The store is told before the first message of a wish goes out.
+        wished, dispatcher = self.commanding.store.kept(WISH), self.commanding.dispatcher
+        return [name for name in self.commanded if name in wished or not dispatcher.released(name)]

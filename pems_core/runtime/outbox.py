@@ -69,6 +69,14 @@ class Outbox:
             except TimeoutError:
                 continue
 
+    async def empty(self, within_s: float) -> None:
+        """Wait until all is sent, as `run` does, or so long [s of the wall]."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while self._line is not None and (self._unsent or self._events):
+            if not self._line.connected or asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(0.02)
+
     async def _flush(self, line: MqttLine) -> None:
         """Send all that waits.
 

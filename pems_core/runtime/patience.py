@@ -39,6 +39,8 @@ class BoundedPlanner(Planner):
         self._new_planner = new_planner
         self._inner = new_planner(house, options)
         self._abandoned: list[threading.Thread] = []
+        self._wake = threading.Event()
+        self._closed = False
 
     def remember(self, plan: Plan | None) -> None:
         """Begin with a plan of an earlier run."""
@@ -55,6 +57,8 @@ class BoundedPlanner(Planner):
 
         :raises NoPlan: if not even a release could be planned.
         """
+        if self._closed:
+            raise NoPlan("the planner was closed")
         if self.hanging >= MOST_ABANDONED:
             return self._without_search(state, forecasts, f"{MOST_ABANDONED} searches hang; no further one is begun")
         try:
@@ -66,6 +70,8 @@ class BoundedPlanner(Planner):
         return plan
 
     def _without_search(self, state: SiteState, forecasts: Forecasts, why: str) -> Plan:
+        if self._closed:
+            raise NoPlan("the planner was closed")
         rungs = _NoSearch(self.house, self.options, why)
         rungs.last = self.last
         self._inner = self._new_planner(self.house, self.options)
@@ -81,26 +87,33 @@ class BoundedPlanner(Planner):
         """What the work gives, if it is done in time."""
         done: list[T] = []
         errors: list[BaseException] = []
+        self._wake.clear()
 
         def run() -> None:
             try:
                 done.append(work())
             except BaseException as error:  # noqa: BLE001 - handed to the caller's thread as it is
                 errors.append(error)
+            finally:
+                self._wake.set()
 
         # A daemon: a thread that hangs must not keep the process from ending.
         thread = threading.Thread(target=run, name="plan", daemon=True)
         thread.start()
-        thread.join(self.patience_s)
-        if thread.is_alive():
-            self._abandoned.append(thread)
-            raise Overdue(f"no plan in {self.patience_s:g} s; the search was given up")
+        self._wake.wait(self.patience_s)
         if errors:
             raise errors[0]
+        if not done:
+            self._abandoned.append(thread)
+            raise Overdue(f"no plan in {self.patience_s:g} s; the search was given up")
         return done[0]
 
     def close(self) -> None:
-        self._inner.close()
+        """Let go whoever waits for a plan, and end the solver unless a search still uses it."""
+        self._closed = True
+        self._wake.set()
+        if not self.hanging:
+            self._inner.close()
 
 
 class _NoSearch(Planner):

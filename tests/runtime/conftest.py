@@ -20,8 +20,8 @@ from pems_core.protocols import Device, Forecaster, Transport
 from pems_core.runtime.build import Blueprint
 from pems_core.runtime.engine import Ended, Engine
 from pems_core.simulation.devices.small_live_house import small_live_house
+from tests.brokers import Mosquitto
 
-from ..brokers import Mosquitto
 from .trial import Expected, TrialInverter, TrialServer, TrialTransport, plugins
 
 START = datetime(2025, 1, 15, 10, tzinfo=UTC)
@@ -45,7 +45,7 @@ default = "control"
 [state]
 folder = "{folder}"
 """
-PATIENT_S = 30.0
+PATIENT_S = 15.0
 
 
 @dataclass
@@ -100,8 +100,7 @@ def start_engine(mosquitto: Mosquitto, tmp_path: Path) -> Start:
         more: str = "",
         broker: bool = True,
         patience_s: float | None = None,
-        prepare: Callable[[Blueprint], None] = lambda blueprint: None,
-        tweak: Callable[[Engine], None] = lambda engine: None,
+        tweak: Callable[[Engine], object] | None = None,
     ) -> AsyncIterator[Running]:
         clock = clock or FastClock(START, speed)
         server = TrialServer(small_live_house(clock, rooms=()), mosquitto.port, clock)
@@ -112,11 +111,11 @@ def start_engine(mosquitto: Mosquitto, tmp_path: Path) -> Start:
         config = parse_config(text, declared_sections(manager))
         asked = [Expected()] if forecasters is None else forecasters
         blueprint = Blueprint(config, manager, clock, tmp_path, asked, patience_s)
-        prepare(blueprint)
         async with AsyncExitStack() as stack:
             store = stack.enter_context(Store(blueprint.folder.make().path, clock))
             engine = blueprint.engine(store)
-            tweak(engine)
+            if tweak is not None:
+                tweak(engine)
             client = await stack.enter_async_context(aiomqtt.Client("127.0.0.1", mosquitto.port))
             ears = Ears()
             await client.subscribe("pems/trial/#", qos=1)
