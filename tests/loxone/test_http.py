@@ -76,32 +76,31 @@ class TestVirtualInputs:
 
 
 class TestOverrides:
-    async def test_end_by_themselves_and_are_renewed_before(self) -> None:
+    async def test_last_three_control_steps_at_most(self) -> None:
         async with over_http(overrides=True) as bench:
             await ready(bench)
-            assert (await bench.tell("kitchen_setpoint_c", 23.0)).stage is Stage.ACKED
+            assert (await bench.tell("kitchen_setpoint_c", 23.0, timedelta(hours=3))).stage is Stage.ACKED
             said = re.fullmatch(rf"{KITCHEN}/override/3/(\d+)/23", wishes(bench)[-1])
             assert said is not None
             left_s = int(said[1]) - loxone_time(bench.clock.now())
-            assert timedelta(minutes=30) < timedelta(seconds=left_s) <= timedelta(minutes=45)
+            assert timedelta(minutes=40) < timedelta(seconds=left_s) <= timedelta(minutes=45)
             wish = bench.encode({"kitchen_setpoint_c": 23.0})["kitchen_setpoint_c"]
             await bench.settled(wish, Stage.READBACK_OK)
+            assert (await bench.tell("kitchen_setpoint_c", 23.0)).detail == "already so; not said again"
 
     @pytest.mark.trap("83")
-    async def test_are_renewed_only_while_wanted_and_then_end(self) -> None:
-        """An override ends at its time: PEMS renewed it before, when it was still wanted, and then let it end."""
-        async with over_http(overrides=True, speed=120) as bench:
+    @pytest.mark.trap("92")
+    async def test_are_renewed_while_the_loop_is_well_and_then_end(self) -> None:
+        """An override ends at its time: PEMS renewed it before while its loop was well; then it ended by itself."""
+        async with over_http(overrides=True, speed=600) as bench:
             await ready(bench)
-            short = timedelta(minutes=2)
-            await bench.tell("kitchen_setpoint_c", 23.0, short)
-            wish = bench.encode({"kitchen_setpoint_c": 23.0}, short)["kitchen_setpoint_c"]
-            await bench.settled(wish, Stage.READBACK_OK)
-            assert (await bench.tell("kitchen_setpoint_c", 23.0, short)).detail == "already so; not said again"
-            await bench.clock.sleep(150)
-            assert (await bench.tell("kitchen_setpoint_c", 23.0, short)).stage is Stage.ACKED
-            assert len(wishes(bench)) == 2
+            await bench.tell("kitchen_setpoint_c", 23.0, timedelta(hours=9))
+            await bench.until(lambda: len(wishes(bench)) == 3, "it was not renewed")
+            since = bench.clock.now()
+            bench.beating = False
             await bench.until(lambda: bench.value("kitchen_target_c") == 21.0, "it never ended")
-            assert len(wishes(bench)) == 2
+            assert timedelta(minutes=30) < bench.clock.now() - since < timedelta(minutes=55)
+            assert len(wishes(bench)) == 3
 
     @pytest.mark.trap("83")
     async def test_that_somebody_replaced_are_seen_as_reverted_or_held(self) -> None:

@@ -225,7 +225,7 @@ def test_what_goes_on_each_wire() -> None:
         overrides.setpoint("heating", "living_room", 21.5, QUARTER),
         overrides.setpoint("heating", "living_room", None, QUARTER),
     ]
-    end = loxone_seconds(NOON + timedelta(minutes=45))
+    end = loxone_seconds(NOON + timedelta(minutes=15))
     assert [(c.transport, c.address, c.payload) for c in heard if c] == [
         ("mqtt", "haus/loxone/heating/living_room/set", '{"state": "on"}'),
         ("udp", "192.0.2.7:4000", ";living_room_setpoint_c=21.5;"),
@@ -234,12 +234,6 @@ def test_what_goes_on_each_wire() -> None:
         ("http", "http://192.0.2.7/jdev/sps/io/0f-1", f"override/3/{end}/21.5"),
         ("http", "http://192.0.2.7/jdev/sps/io/0f-1", "stopOverride"),
     ]
-
-
-def test_an_override_lasts_no_longer_than_two_hours() -> None:
-    words = OverrideWords("http://192.0.2.7", {"kitchen": "0f"})
-    said = words.setpoint("heating", "kitchen", 21.0, Validity(NOON, NOON + timedelta(hours=1)))
-    assert words.ends(said) == loxone_seconds(NOON + timedelta(hours=2))
 
 
 class TestSensor:

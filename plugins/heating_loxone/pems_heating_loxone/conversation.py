@@ -89,7 +89,11 @@ class LoxoneTransport(ABC):
 
     async def check(self, command: Command) -> Receipt:
         """See `Transport`. Judged by what the Miniserver has said since."""
-        return self.wishes.judge(command, self.now())
+        receipt = self.wishes.judge(command, self.now())
+        text = f"{command.control}: {receipt.detail}"
+        unheeded = receipt.stage is Stage.NO_EFFECT
+        self.image.alarms.set(unheeded, f"{self._device}/{said_to(command)[0]}", "unheeded", text, receipt.at)
+        return receipt
 
     def readings(self) -> Mapping[str, Reading]:
         return {} if self._running is None else self.image.readings(self.now())

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -21,10 +21,6 @@ RELAY, SETPOINT = "relay", "setpoint_c"
 Wish = bool | float | None
 """A relay's state, a setpoint [°C], or None for the room's own control."""
 LOXONE_EPOCH = datetime(2009, 1, 1)  # noqa: DTZ001 - the epoch has no zone; which one is meant is configured
-LONGEST_OVERRIDE = timedelta(hours=2)
-"""Protocols D.4."""
-STEPS_TO_LIVE = 2
-"""An override outlives the settings it is for by so many control steps, and ends by itself (protocols C.6)."""
 WRITABLE = re.compile(r"-?\d{1,3}(\.\d{1,6})?|override/3/\d{9,10}/\d{1,2}(\.\d{1,3})?|stopOverride")
 """All that is ever written over HTTP: never Pulse, setComfort..., setOperatingMode, setManualTemperature (78, 79)."""
 
@@ -162,13 +158,9 @@ class OverrideWords:
         """The controller's thermostat switches it."""
 
     def setpoint(self, device: str, room: str, setpoint_c: float | None, validity: Validity) -> Command:
-        words = "stopOverride" if setpoint_c is None else self._override(setpoint_c, validity)
+        end = loxone_seconds(validity.expires_at, self.zone) if setpoint_c is not None else 0
+        words = "stopOverride" if setpoint_c is None else override_words(end, setpoint_c)
         return _command("http", device, f"{room}_{SETPOINT}", f"{self.url}{io_path(self.uuids[room])}", words, validity)
-
-    def _override(self, setpoint_c: float, validity: Validity) -> str:
-        since = validity.valid_from or validity.expires_at
-        until = validity.expires_at + STEPS_TO_LIVE * (validity.expires_at - since)
-        return f"override/3/{loxone_seconds(min(until, since + LONGEST_OVERRIDE), self.zone)}/{setpoint_c:g}"
 
     @staticmethod
     def wish(command: Command) -> Wish:
@@ -177,8 +169,17 @@ class OverrideWords:
 
     @staticmethod
     def ends(command: Command) -> int:
-        """When the override of a command ends by itself [s since 2009-01-01]."""
+        """When the wish of a command ends [s since 2009-01-01]."""
         return int(command.payload.split("/")[2])
+
+
+def override_words(end_s: int, setpoint_c: float) -> str:
+    """A fixed temperature until an instant [s since 2009-01-01]; it ends by itself.
+
+    >>> override_words(535200000, 21.5)
+    'override/3/535200000/21.5'
+    """
+    return f"override/3/{end_s}/{setpoint_c:g}"
 
 
 def io_path(name: str) -> str:

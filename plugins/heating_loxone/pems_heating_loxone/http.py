@@ -10,15 +10,20 @@ from .access import LOCKED, OK, UNKNOWN, Access, LoxAnswer
 from .config import HeatingSection, RoomTable
 from .controller import OperatingMode, foreign_override, locked, window_open
 from .conversation import LoxoneTransport
-from .encoding import WRITABLE, InputWords, OverrideWords, io_path, loxone_seconds, said_to
+from .encoding import WRITABLE, InputWords, OverrideWords, io_path, loxone_seconds, override_words, said_to
 from .structure import Structure, parse_structure
 from .values import Unreadable, switch
 
 WRITE_SPACING_S = 1.0
+RELEASE_SPACING_S = 0.2
+"""A hand-back is always allowed, and all rooms must be handed back before PEMS ends."""
 CONTROL_SPACING_S = 30.0
 """No more than one write a second in all, and one in 30 s to each control (protocols C.1, D.4)."""
 FEW_POLLS = 2.5
 """A target is shown within two polls (protocols D.4)."""
+LIFE_S, RENEWED_S = 45 * 60, 30 * 60
+"""An override is written for three control steps at most, and anew when less than two are left: if PEMS dies, it ends
+by itself (protocols C.6)."""
 STATES = (("tempActual", "temperature"), ("tempTarget", "target"))
 
 
@@ -36,7 +41,10 @@ class LoxoneHttp(LoxoneTransport):
         self._uuids = {room.name: room.uuid for room in settings.room}
         self._modes = {room.name: OperatingMode() for room in settings.room}
         self._ends: dict[str, int] = {}
-        self._next_write_s = 0.0
+        """By room: when the override ends that PEMS has made [s since 2009-01-01]."""
+        self._own_ends: dict[str, set[int]] = {room.name: set() for room in settings.room}
+        """All ends that PEMS has written or is writing: a poll that began before a write shows the one before."""
+        self._written_s = 0.0
         self._next_of_s: dict[str, float] = {}
 
     async def run(self, lines: Lines) -> None:
@@ -50,53 +58,72 @@ class LoxoneHttp(LoxoneTransport):
             await lines.clock.sleep(self._settings.poll_s)
 
     async def beat(self, count: int) -> None:
-        """See `Transport`. Overrides end by themselves and need no heartbeat."""
+        """See `Transport`. Overrides need no heartbeat: they end by themselves, and only a beat renews them (92)."""
         if self._overrides is None:
-            await self._put(f"{io_path(self._settings.heartbeat_input)}/{count}", spaced=False)
+            await self._put(f"{io_path(self._settings.heartbeat_input)}/{count}", WRITE_SPACING_S, waits=True)
+        else:
+            await self._renew(self._overrides)
         self.image.beaten(self.now())
 
     # Writing
 
     def _holds_on(self, command: Command) -> bool:
-        """An override is renewed when it would end less than a control step after what it is for (trap 83)."""
-        if self._overrides is None or self._overrides.wish(command) is None:
+        """Whether the override that is there lasts long enough."""
+        words = self._overrides
+        if words is None or words.wish(command) is None:
             return True
-        wanted = loxone_seconds(command.expires_at, self._overrides.zone)
-        step_s = (self._overrides.ends(command) - wanted) / 2
-        return self._ends.get(said_to(command)[0], 0) >= wanted + step_s
+        enough = min(words.ends(command), loxone_seconds(self.now(), words.zone) + RENEWED_S)
+        return self._ends.get(said_to(command)[0], 0) >= enough
+
+    async def _renew(self, words: OverrideWords) -> None:
+        """Make overrides last that are still wanted and still there; one that somebody ended stays ended (83)."""
+        now = self.now()
+        for command in self.wishes.in_force(now):
+            wanted = words.wish(command) is not None and self.wishes.refused(command, now) is None
+            if wanted and not self._holds_on(command) and self.wishes.judge(command, now).stage is Stage.READBACK_OK:
+                await self._write(command)
 
     async def _write(self, command: Command) -> Receipt | None:
         if not WRITABLE.fullmatch(command.payload):
             return Receipt(command, Stage.REJECTED, self.now(), f"{command.payload} is never written over HTTP")
-        if command.payload == "stopOverride" and said_to(command)[0] not in self._ends:
+        room, _ = said_to(command)
+        if command.payload == "stopOverride" and room not in self._ends:
             return Receipt(command, Stage.ACKED, self.now(), "no override of PEMS's own to stop")
-        path = command.address.removeprefix(self._url)
-        answer = await self._put(f"{path}/{command.payload}", spaced=not command.releases)
+        end_s, words = self._on_the_wire(command)
+        self._own_ends[room].add(end_s)
+        spacing_s = RELEASE_SPACING_S if command.releases else WRITE_SPACING_S
+        path = f"{command.address.removeprefix(self._url)}/{words}"
+        answer = await self._put(path, spacing_s, waits=not command.releases)
         if answer.code != OK:
             return Receipt(command, Stage.REJECTED, self.now(), f"code {answer.code}: {_why(answer.code)}")
-        self._note_override(command)
+        self._ends.pop(room, None)
+        if end_s:
+            self._ends[room] = end_s
         return Receipt(command, Stage.ACKED, self.now())
 
-    def _note_override(self, command: Command) -> None:
-        if self._overrides is not None:
-            room, _ = said_to(command)
-            self._ends.pop(room, None)
-            if self._overrides.wish(command) is not None:
-                self._ends[room] = self._overrides.ends(command)
+    def _on_the_wire(self, command: Command) -> tuple[int, str]:
+        """When an override is to end, 0 if it is none, and the words."""
+        words = self._overrides
+        wish = words.wish(command) if words else None
+        if words is None or wish is None:
+            return 0, command.payload
+        end_s = min(words.ends(command), loxone_seconds(self.now(), words.zone) + LIFE_S)
+        return end_s, override_words(end_s, wish)
 
-    async def _put(self, path: str, *, spaced: bool) -> LoxAnswer:
+    async def _put(self, path: str, spacing_s: float, *, waits: bool) -> LoxAnswer:
         """Write, no sooner than the Miniserver may be written to.
 
-        :param spaced: false for what may not wait until this control may be written again.
+        :param spacing_s: from the write before.
+        :param waits: whether this control must have rested since it was last written.
         :raises NotDelivered: if this control was written a moment ago, or the Miniserver is not to be had.
         """
         self._access.require_open()
-        clock, control = self.lines.clock, path.rpartition("/")[0]
+        clock, control = self.lines.clock, path.rpartition("/jdev/sps/io/")[2].partition("/")[0]
         left_s = self._next_of_s.get(control, 0.0) - clock.elapsed_s()
-        if spaced and left_s > 0:
+        if waits and left_s > 0:
             raise NotDelivered(f"{control} was written a moment ago; next write in {left_s:.0f} s")
-        turn_s = max(self._next_write_s, clock.elapsed_s())
-        self._next_write_s = turn_s + WRITE_SPACING_S
+        turn_s = max(self._written_s + spacing_s, clock.elapsed_s())
+        self._written_s = turn_s
         await clock.sleep(turn_s - clock.elapsed_s())
         self._next_of_s[control] = clock.elapsed_s() + CONTROL_SPACING_S
         return await self._ask(path)
@@ -198,8 +225,9 @@ class LoxoneHttp(LoxoneTransport):
 
     def _by_user(self, room: str, place: str, states: Mapping[str, object]) -> bool:
         zone = self._overrides.zone if self._overrides else None
-        own = [self._ends[room]] if room in self._ends else []
-        foreign = foreign_override(place, states, own, loxone_seconds(self.now(), zone))
+        now_s = loxone_seconds(self.now(), zone)
+        own = self._own_ends[room] = {end for end in self._own_ends[room] if end > now_s}
+        foreign = foreign_override(place, states, own, now_s)
         return bool(foreign) or bool(self._modes[room].changed(place, states))
 
     def _note(self, room: RoomTable, what: str, value: object) -> None:
