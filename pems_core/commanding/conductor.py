@@ -42,6 +42,8 @@ CONFIRM_S = 2.0
 EFFECT_FROM_S, EFFECT_UNTIL_S = 120.0, 300.0
 """Protocols D.3: an effect is looked for from 2 to 5 minutes on."""
 EFFECT_EVERY_S = 30.0
+SEND_WITHIN_S = 30.0
+"""[s of the wall]"""
 LOOK_AGAIN_S = 10.0
 """A wish that may not be followed now is looked at again this often."""
 MOST_REWRITES, REWRITES_WITHIN_S = 2, 3600.0
@@ -154,7 +156,7 @@ class Conductor:
     def want(self, wish: Wish, state: SiteState) -> None:
         """Take a wish in place of the one before, and begin at once."""
         old = self._wish
-        if old is not None and old.settings == wish.settings and old.source == wish.source:
+        if old is not None and old.settings == wish.settings:
             # The same wish goes on: what was sent of it needs no new ids, and is not sent again.
             wish = replace(wish, valid_from=min(old.valid_from, wish.valid_from))
         else:
@@ -281,7 +283,7 @@ class Conductor:
     def _hold(self, verdict: Verdict) -> None:
         """Do not follow the wish now, and give the device back if the guard says so."""
         if verdict.action is Action.RELEASE and self.ours:
-            self.let_go(verdict.why, for_good=False)
+            self.let_go(verdict.why or "stage observe", for_good=False)
         else:
             self._look_again_later()
 
@@ -322,7 +324,7 @@ class Conductor:
                 self._end(command, Stage.EXPIRED, "its time was over before it was sent")
                 return False
             try:
-                receipt = await self._transport.send(command)
+                receipt = await self._carry(command)
             except NotDelivered as fault:
                 self._alert("delivery", Severity.WARNING, f"{command.control}: {fault}")
                 return False
@@ -336,6 +338,14 @@ class Conductor:
                 return self._refused(group, settings, receipt)
         self._take(group, commands, settings, wish)
         return True
+
+    async def _carry(self, command: Command) -> Receipt:
+        """Have the transport send a command; whatever it waits for, it does not hold up what comes next for ever."""
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                return await self._transport.send(command)
+        except TimeoutError:
+            raise NotDelivered(f"{self._transport.name} said nothing within {SEND_WITHIN_S:g} s") from None
 
     def _refused(self, group: str, settings: Mapping[str, Value], receipt: Receipt) -> bool:
         """What a device does not take is tried again a little; true if it is given up."""
@@ -413,7 +423,7 @@ class Conductor:
 
     async def _send_release(self, command: Command, release: _Release, unsent: set[str]) -> None:
         try:
-            receipt = await self._transport.send(command)
+            receipt = await self._carry(command)
         except (NotDelivered, WornOut) as fault:
             self._alert("release", Severity.CRITICAL, f"{command.control} is not given back yet: {fault}")
             return
@@ -609,6 +619,7 @@ class Conductor:
     def _keep(self, wish: Wish) -> None:
         """Remember what the device may be doing, before it is told and after."""
         self._ours_until = wish.valid_until
+        self.idle.clear()
         self._store.keep(WISH, self.device.name, _wish_to_json(wish, self._applied))
 
     def _note_idle(self) -> None:

@@ -55,13 +55,15 @@ class Database:
     writing: bool = True
     _pending: deque[_Work] = field(default_factory=deque)
     _lost: int = 0
+    _stands_in: bool = False
+    """The connection only reads, because the file could not be opened for writing."""
     _fault: Alert | None = None
     _damage: Alert | None = None
 
     def __post_init__(self) -> None:
         self._lock = RLock()
         try:
-            self._connection = self._open() if self.writing else self._look()
+            self._connection = self._begin() if self.writing else self._look()
         except sqlite3.OperationalError as fault:
             raise StoreUnreadable(f"{self.path}: {fault}; a readable file is needed") from fault
         except sqlite3.DatabaseError as damage:
@@ -128,7 +130,22 @@ class Database:
                 self._renewed(damage)
             return []
 
+    def must_read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows.
+
+        :raises StoreUnreadable: if they cannot be read now.
+        """
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.Error as fault:
+                raise StoreUnreadable(f"{self.path}: {fault}; a readable file is needed") from fault
+
     def _commit(self, works: Sequence[_Work]) -> None:
+        if self._stands_in:
+            opened = self._open()
+            self._connection.close()
+            self._connection, self._stands_in = opened, False
         # Without a wait while the fault lasts: each write tries anew, and must not hold up the control of the house.
         self._connection.execute(f"PRAGMA busy_timeout = {0 if self._fault else BUSY_MS}")
         lasting = any(work.lasting for work in works)
@@ -155,6 +172,21 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _begin(self) -> sqlite3.Connection:
+        """The file, or what stands in for it until it can be written: on a full disk not even its log can be made."""
+        try:
+            return self._open()
+        except sqlite3.OperationalError as fault:
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if not self.path.exists() or (log.exists() and log.stat().st_size > 0):
+                raise
+            # Nothing stands in the log, so that the file alone says all.
+            immutable = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            connection = sqlite3.connect(immutable, uri=True, isolation_level=None, check_same_thread=False)
+            self._stands_in = True
+            self._tell(fault)
+            return connection
 
     def _look(self) -> sqlite3.Connection:
         """The file as it is, or nothing at all if there is none."""

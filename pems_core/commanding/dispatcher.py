@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from pems_core.clock import Clock
-from pems_core.domain import Alert, Readings, Receipt, Severity, SiteState, Value
+from pems_core.domain import Alert, Readings, Receipt, Severity, SiteState, Stage, Value
 from pems_core.protocols import Device, Transport
 
 from .conductor import Conductor
@@ -16,7 +16,8 @@ from .store import Store
 from .wish import InForce, Wish
 
 LOG = logging.getLogger(__name__)
-AFTER_CRASH_S = 30.0
+AFTER_CRASH_S = 5.0
+PROVEN = (Stage.ACKED, Stage.READBACK_OK)
 
 
 class Dispatcher:
@@ -126,6 +127,10 @@ class Dispatcher:
             await asyncio.gather(*helpers, return_exceptions=True)
         return {name: self._conductors[name].idle.is_set() for name in names}
 
+    def reset(self, device: str) -> None:
+        """A person says that no foreign controller is at work on a device any more."""
+        self._guard.reset(device)
+
     def in_force(self, device: str) -> InForce | None:
         """What a device was told and has taken; None if it is under its own control, or nobody knows."""
         conductor = self._conductors.get(device)
@@ -145,6 +150,8 @@ class Dispatcher:
     def _tell(self, receipt: Receipt) -> None:
         self._store.note(receipt)
         self._guard.stages.collect([receipt])
+        if receipt.stage in PROVEN and not receipt.command.releases:
+            self._crashes.pop(receipt.command.device, None)
         self._observer(receipt)
 
     async def _keep_running(self, conductor: Conductor) -> None:

@@ -50,6 +50,7 @@ class Verdict:
     action: Action
     settings: Mapping[str, Value]
     refusals: Sequence[Refusal] = ()
+    """Empty also for a device that is only observed: that is as it should be."""
     again_at: datetime | None = None
     """When a minimum time that changed the settings is over: the wish is worth another look then."""
 
@@ -144,7 +145,7 @@ class Guard:
         if latch is not None:
             return _verdict(Action.RELEASE, device, "emergency stop", f"nothing until it is reset ({latch.by})")
         if self.stages.of(device) == "observe":
-            return _verdict(Action.RELEASE, device, "stage observe", "recommendations only")
+            return Verdict(Action.RELEASE, {})
         foreign = self.foreign.get(device)
         if foreign is not None:
             until = (foreign + FOREIGN_FOR).isoformat()

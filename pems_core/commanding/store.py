@@ -44,6 +44,7 @@ ADD_LINE = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 SHORTEN_JOURNAL = "DELETE FROM journal WHERE number <= (SELECT max(number) FROM journal) - ?"
+READ_COUNTS = "SELECT kind, device, name, day, count FROM counts WHERE day >= ?"
 KEEP_COUNT = "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)"
 
 
@@ -84,7 +85,8 @@ class Store:
         self.clock = clock
         self._lock = _Lock(folder) if writing else None
         self._facts: dict[str, dict[str, Any]] = {}
-        self._counts: dict[tuple[str, str, str, str], int] = {}
+        self._counts: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
+        """By kind and device, then by name and day (UTC)."""
         self._journaled = 0
         self._seen = pd.DataFrame()
         try:
@@ -143,22 +145,22 @@ class Store:
         :param lasting: also survives a power cut.
         """
         day = self._today().isoformat()
+        counts = self._counts.setdefault((kind, device), {})
         statements = []
         for name in names:
-            key = (kind, device, name, day)
-            self._counts[key] = self._counts.get(key, 0) + 1
-            statements.append(Statement(KEEP_COUNT, (*key, self._counts[key])))
+            counts[name, day] = counts.get((name, day), 0) + 1
+            statements.append(Statement(KEEP_COUNT, (kind, device, name, day, counts[name, day])))
         self._database.write(*statements, lasting=lasting)
 
     def counted(self, kind: str, device: str, name: str) -> int:
         """How many were counted today (UTC)."""
-        return self._counts.get((kind, device, name, self._today().isoformat()), 0)
+        return self._counts.get((kind, device), {}).get((name, self._today().isoformat()), 0)
 
     def counts_since(self, kind: str, device: str, since: date) -> Mapping[str, int]:
         """How many were counted since a day (UTC), by name."""
         sums: dict[str, int] = {}
-        for (of_kind, of_device, name, day), count in self._counts.items():
-            if (of_kind, of_device) == (kind, device) and day >= since.isoformat():
+        for (name, day), count in self._counts.get((kind, device), {}).items():
+            if day >= since.isoformat():
                 sums[name] = sums.get(name, 0) + count
         return sums
 
@@ -230,12 +232,11 @@ class Store:
         return self._seen
 
     def _load(self) -> None:
-        for kind, name, value in self._database.read("SELECT kind, name, value FROM facts"):
+        for kind, name, value in self._database.must_read("SELECT kind, name, value FROM facts"):
             self._facts.setdefault(kind, {})[name] = json.loads(value)
         oldest = (self._today() - COUNTS_KEPT).isoformat()
-        for *key, count in self._database.read("SELECT * FROM counts WHERE day >= ?", (oldest,)):
-            kind, device, name, day = key
-            self._counts[kind, device, name, day] = count
+        for kind, device, name, day, count in self._database.must_read(READ_COUNTS, (oldest,)):
+            self._counts.setdefault((kind, device), {})[name, day] = count
 
     def _snapshot(self) -> Sequence[Statement]:
         """All facts and counters, for a new file."""
@@ -244,7 +245,12 @@ class Store:
             for kind, facts in self._facts.items()
             for name, value in facts.items()
         ]
-        return [*facts, *(Statement(KEEP_COUNT, (*key, count)) for key, count in self._counts.items())]
+        counts = [
+            Statement(KEEP_COUNT, (kind, device, name, day, count))
+            for (kind, device), counts in self._counts.items()
+            for (name, day), count in counts.items()
+        ]
+        return [*facts, *counts]
 
     def _today(self) -> date:
         return self.clock.now().astimezone(UTC).date()

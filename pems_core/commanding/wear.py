@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pems_core.clock import Clock
-from pems_core.domain import Alert, Severity, WornOut
+from pems_core.domain import Alert, Severity, WornOut, floor_time
 
 from .store import Store
 
@@ -87,11 +87,10 @@ class RelayBook:
     @property
     def alerts(self) -> Sequence[Alert]:
         """Relays that wear out before their time: by the mean of the last 30 days."""
-        now = self._clock.now()
+        today = floor_time(self._clock.now(), timedelta(days=1))
+        allowed = f"{LIFE_STARTS_PER_DAY:g} allowed"
         return [
-            Alert(
-                Severity.WARNING, f"{device}/{relay}", f"{mean:.0f} starts a day; {LIFE_STARTS_PER_DAY:g} allowed", now
-            )
+            Alert(Severity.WARNING, f"{device}/{relay}", f"{mean:.0f} starts a day; {allowed}", today)
             for device, relay in self._known
             for mean in [self.starts_per_day(device, relay)]
             if mean > LIFE_STARTS_PER_DAY

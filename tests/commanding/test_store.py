@@ -1,5 +1,6 @@
 """What survives: kill -9 at any moment, a locked file, a full disk, a damaged file."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -285,3 +286,53 @@ def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
         store.keep_plan(bare)
     with Store(tmp_path, clock()) as store:
         assert store.last_plan() == bare
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk; the page limit of SQLite stands in for it above")
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["/usr/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["/usr/bin/umount", str(place)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    filling = disk / "filling"
+    with filling.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return filling
+
+
+def test_a_disk_that_fills_up_costs_nothing_once_it_has_room_again(small_disk: Path) -> None:
+    with Store(small_disk, clock()) as store:
+        store.keep("override", "inverter/mode", "before")
+        filling = fill(small_disk)
+        for number in range(100):
+            store.keep("override", f"inverter/{number}", "x" * 2000)
+        assert store.alerts
+        assert len(store.kept("override")) == 101
+        filling.unlink()
+        assert store.flush()
+        assert not store.alerts
+    with Store(small_disk, clock()) as again:
+        assert len(again.kept("override")) == 101
+
+
+def test_starts_on_a_full_disk_with_all_that_was_kept(small_disk: Path) -> None:
+    with Store(small_disk, clock()) as store:
+        store.keep("override", "inverter/mode", "before")
+    filling = fill(small_disk)
+    with Store(small_disk, clock()) as store:
+        assert store.kept("override") == {"inverter/mode": "before"}
+        store.keep("override", "inverter/grid_export", False)
+        assert "1 writes wait" in store.alerts[0].text
+        filling.unlink()
+        assert store.flush()
+        assert not store.alerts
+    with Store(small_disk, clock()) as again:
+        assert len(again.kept("override")) == 2
