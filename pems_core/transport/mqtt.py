@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import re
 import secrets
 import socket
 import ssl
@@ -166,6 +167,9 @@ class MqttConnection:
 
     def messages(self, topic_filter: str, *, qos: int = 0) -> AbstractAsyncContextManager[AsyncIterator[MqttMessage]]:
         """See `MqttLine`. A consumer that is too slow loses the oldest messages, and an alert counts them.
+
+        What the broker kept comes again to all consumers of a topic whenever one more begins to listen to it; it is
+        marked as retained each time.
 
         :raises ValueError: if it is no filter.
         """
@@ -393,14 +397,15 @@ async def _open(session: _Session) -> AsyncIterator[_Session]:
     try:
         yield session
     finally:
-        try:
+        # After an error the library takes the connection for closed, which it need not be.
+        with suppress(aiomqtt.MqttError):
             await session.__aexit__(None, None, None)
-        except aiomqtt.MqttError:
-            session.abort()
+        session.abort()
 
 
 def _unique(name: str) -> str:
-    return f"{name}-{secrets.token_hex(6)}"
+    # Brokers must take letters and digits only (MQTT 3.1.1, 3.1.3.1).
+    return f"{re.sub('[^A-Za-z0-9_-]', '-', name)}-{secrets.token_hex(6)}"
 
 
 def _address(url: str) -> tuple[str, int]:

@@ -3,11 +3,12 @@
 import asyncio
 import getpass
 import json
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 from pydantic import SecretStr
 
+from pems_core.clock import SystemClock
 from pems_core.config.live import MqttSection
 from pems_core.domain import ConfigError, NotDelivered
 from pems_core.transport import mqtt
@@ -197,8 +199,13 @@ async def test_a_clash_is_forgotten_when_the_line_holds(mosquitto: Mosquitto, mo
         assert line.alerts == []
 
 
-def test_two_lines_never_have_one_id(mosquitto: Mosquitto) -> None:
-    assert line_to(mosquitto.url).client_id != line_to(mosquitto.url).client_id
+def test_two_lines_never_have_one_id() -> None:
+    assert line_to("mqtt://localhost").client_id != line_to("mqtt://localhost").client_id
+
+
+def test_any_broker_takes_the_id_of_any_house() -> None:
+    line = MqttConnection(MqttSection(url="mqtt://localhost"), SystemClock(), "pems-Chalupa Šumava/1")
+    assert re.fullmatch("pems-Chalupa--umava-1-[0-9a-f]{12}", line.client_id)
 
 
 async def test_the_broker_publishes_the_will_of_a_killed_pems(mosquitto: Mosquitto) -> None:
@@ -265,6 +272,40 @@ async def test_a_broker_that_does_not_answer_is_asked_on_one_connection_at_a_tim
         await until(lambda: len(ended) >= 3, "it is asked again")
         assert all(ended[:-1])
         assert line.alerts[0].text.startswith("no connection to the broker")
+
+
+LET_IN = b"\x20\x02\x00\x00"
+"""CONNACK: accepted."""
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param(b"\x30\x04\x00\x01\xffx", id="a topic that is not UTF-8"),
+        pytest.param(b"\x30\x04\x00\x01#x", id="a topic with a wildcard"),
+        pytest.param(b"\x30\x03\x00\xffx", id="a topic longer than its message"),
+        pytest.param(b"\xff" * 50, id="no packet at all"),
+    ],
+)
+async def test_a_broker_that_talks_nonsense_is_left_and_asked_again(nonsense: bytes) -> None:
+    ended = 0
+
+    async def talks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal ended
+        await reader.read(1024)
+        writer.write(LET_IN)
+        await asyncio.sleep(0.05)
+        writer.write(nonsense)
+        with suppress(ConnectionResetError):
+            while await reader.read(1024):
+                pass
+        ended += 1
+        writer.close()
+
+    listening = await asyncio.start_server(talks, "127.0.0.1", 0)
+    url = f"mqtt://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    async with listening, kept_up(line_to(url, timeout_s=0.5)) as line:
+        await until(lambda: line.connections >= 2 and ended > 0, "it is left and asked again")
 
 
 async def test_leaves_no_connection_behind_when_it_ends_while_connecting() -> None:
