@@ -47,7 +47,7 @@ def test_a_command_counts_when_the_plug_shows_it(deaf: bool, stage: Stage, pump:
             garden, plug = SimulatedPlug(broker.port, deaf=deaf), ShellyPlug("pool_pump", pump.spec)
             async with HouseLines(MqttSection(url=broker.url), SystemClock(), UncountedWear()) as lines:
                 tasks = [asyncio.create_task(garden.run()), asyncio.create_task(plug.run(lines))]
-                while not plug.readings():
+                while not plug.readings():  # noqa: ASYNC110 - the protocol is asked, it does not call
                     await asyncio.sleep(0.05)
                 now = lines.clock.now()
                 assert pump.state(Readings(now, plug.readings())).energy_needed_kwh == pytest.approx(4.0, abs=0.01)
