@@ -10,8 +10,8 @@ from pems_growatt.control import Permissions
 from pems_growatt.inverter import HybridInverter
 from pems_growatt.modbus import Connection, GrowattModbus
 from pems_growatt.plausible import Ratings
+from pems_growatt.probe import Family as KnownFamily
 
-from pems_core.clock import Clock
 from pems_core.domain import (
     Alert,
     BatteryState,
@@ -164,6 +164,7 @@ async def plant(
     budget: int = 1000,
     timeout_s: float = 1.0,
     terms: WireTrapTerms | None = None,
+    family_told: KnownFamily | None = None,
     probed: bool = True,
 ) -> AsyncIterator[Plant]:
     """A plant that has been polled once."""
@@ -183,20 +184,18 @@ async def plant(
     )
     wear = Wear(budget)
     async with ModbusServer(simulated, clock, playing, terms=terms) as server, HouseLines(None, clock, wear) as lines:
-        transport = make_transport(f"tcp://127.0.0.1:{server.port}", timeout_s, permissions)
+        transport = make_transport(f"tcp://127.0.0.1:{server.port}", timeout_s, permissions, family_told)
         told = Plant(clock, simulated, server, lines, transport, wear)
         if probed:
             await told.polls()
         yield told
 
 
-def make_transport(url: str, timeout_s: float = 1.0, permissions: Permissions | None = None) -> GrowattModbus:
+def make_transport(
+    url: str, timeout_s: float = 1.0, permissions: Permissions | None = None, family: KnownFamily | None = None
+) -> GrowattModbus:
     battery = INVERTER.battery
     assert battery is not None
     ratings = Ratings(10.0, battery.charge_limit_kw, GRID.import_limit_kw, battery.capacity_kwh)
-    connection = Connection(url, poll_s=POLL_S, timeout_s=timeout_s)
+    connection = Connection(url, family=family, poll_s=POLL_S, timeout_s=timeout_s)
     return GrowattModbus("inverter", connection, ratings, PRAGUE, permissions)
-
-
-def clock_of(lines: HouseLines) -> Clock:
-    return lines.clock

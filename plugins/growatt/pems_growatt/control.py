@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -142,9 +142,11 @@ class Control:
     async def _tell_battery_once(self, command: Command, said: Word) -> Outcome:
         settings = await self._meter.read_settings(*self._settings)
         writes = self._family.writes(said, settings, self._moment())
+        if self._remote is not None and (goes_on := self._remote.goes_on(said, writes, settings)):
+            writes = [replace(each, always=False) for each in writes if each.names[0] != "remote_minutes"]
         outcome = await self._settle(command, writes, settings)
         if self._remote is not None:
-            self._remote.told(said, writes)
+            self._remote.told(said, writes, goes_on=goes_on)
             if word(settings, "authority") == 1 and outcome.expected.get(writes[-1].address if writes else 0) == 0:
                 outcome = await self._with_export_restored(command, settings, outcome)
         return outcome

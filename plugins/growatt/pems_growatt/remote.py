@@ -11,10 +11,10 @@ from .meter import Meter
 from .tell_vpp import VppFamily
 from .teller import Teller
 from .words import Word
-from .writes import Write, write
+from .writes import Settings, Write, word, write
 
 GRACE = timedelta(seconds=5)
-EFFECT_AFTER = timedelta(seconds=90)
+EFFECT_AFTER = timedelta(minutes=3)
 NO_EFFECT_KW = 0.1
 LEAST_PERCENT = 5
 NEAR_STOP = 0.02
@@ -40,8 +40,23 @@ class RemoteControl:
         self._family, self._meter, self._teller, self._clock, self._alerts = family, meter, teller, clock, alerts
         self._armed: _Armed | None = None
 
-    def told(self, said: Word, writes: Sequence[Write]) -> None:
-        """A word was carried out by these writes."""
+    def goes_on(self, said: Word, writes: Sequence[Write], settings: Settings) -> bool:
+        """Whether what these writes would arm is armed already, for long enough: a repetition may deliver 0 W."""
+        armed = self._armed
+        if armed is None or said.until is None or word(settings, "remote_enable") != 1:
+            return False
+        values = {each.names[0]: each.values for each in writes}
+        lasts_until = armed.since + timedelta(minutes=armed.minutes)
+        return values.get("remote_power") == settings.get("remote_power") and said.until <= lasts_until + GRACE
+
+    def told(self, said: Word, writes: Sequence[Write], *, goes_on: bool) -> None:
+        """A word was carried out by these writes.
+
+        :param goes_on: what was armed before stays so.
+        """
+        if goes_on and self._armed is not None and said.until is not None:
+            self._armed.until = said.until
+            return
         values = {each.names[0]: each.values[0] for each in writes}
         if values.get("remote_enable") != 1 or said.until is None:
             self._armed = None
@@ -63,6 +78,8 @@ class RemoteControl:
             await self._end()
         elif self._has_no_effect(armed):
             await self._arm_anew(armed)
+        elif abs(self._meter.values.get("battery_kw", 0.0)) >= NO_EFFECT_KW:
+            self._alerts.clear("remote")
 
     async def _end(self) -> None:
         settings = await self._meter.read_settings(*REMOTE)
