@@ -8,7 +8,7 @@ from .growatt_slots import Mode
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Powers in W, never negative unless said so; shares of the true state as the inverter sees them."""
+    """Powers in W, never negative unless said so, as the inverter sees them with the traps that play."""
 
     pv_w: float
     """DC."""
