@@ -165,13 +165,14 @@ async def plant(
     timeout_s: float = 1.0,
     terms: WireTrapTerms | None = None,
     family_told: KnownFamily | None = None,
+    kind: type[SimulatedGrowatt] = SimulatedGrowatt,
     probed: bool = True,
 ) -> AsyncIterator[Plant]:
     """A plant that has been polled once."""
     clock = HandClock(start)
     house = small_live_house(clock, soc=soc, pv_kw=pv_kw, base_load_kw=base_load_kw, rooms=())
     playing = Traps(*traps)
-    simulated = SimulatedGrowatt(
+    simulated = kind(
         house,
         clock,
         family,

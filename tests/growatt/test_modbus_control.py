@@ -1,11 +1,22 @@
 """What the house can want of its inverter, in each family, against the simulated unit on a socket."""
 
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import pairwise
+
 import pytest
 from pems_growatt.control import Permissions
+from pems_growatt.inverter import HybridInverter
 
-from pems_core.domain import NotDelivered, Severity, Stage, Value
+from pems_core.clock import FastClock
+from pems_core.domain import BatteryState, InverterState, NotDelivered, Severity, SiteState, Stage, Value
+from pems_core.simulation.devices.growatt_inverter import SimulatedGrowatt
 from pems_core.simulation.devices.growatt_settings import Family
-from tests.growatt.plant import CHARGE, HOLD, SELF_USE, SELL, plant
+from pems_core.simulation.devices.modbus_server import ModbusServer
+from pems_core.simulation.devices.small_live_house import INVERTER, small_live_house
+from pems_core.transport.house_lines import HouseLines
+from tests.growatt.plant import CHARGE, HOLD, NOON, PRAGUE, SELF_USE, SELL, Wear, make_transport, plant
 
 FAMILIES: list[Family] = ["sph", "spa", "tl_xh", "vpp"]
 EVERY = pytest.mark.parametrize("family", FAMILIES)
@@ -223,3 +234,55 @@ async def test_polling_takes_few_requests() -> None:
         house.forget_log()
         await house.polls()
         assert len(house.requests) <= 9
+
+
+class Mod(SimulatedGrowatt):
+    """Takes slots back while AC charge is off, as a MOD does (A.4)."""
+
+    def apply(self, address: int, values: Sequence[int], single: bool) -> None:
+        super().apply(address, values, single)
+        if address == 3038 and not self.get("holding", 3049):
+            self.put("holding", 3038, 8192)
+            self.put("holding", 3039, 5947)
+
+
+async def test_a_unit_that_takes_slots_back_without_ac_charge_is_given_it() -> None:
+    async with plant("tl_xh", kind=Mod) as house:
+        assert (await house.told_mode(SELL)).stage is Stage.READBACK_OK
+        assert house.holding(3049) == [1]
+        house.clock.pass_by(minutes=3)
+        await house.polls()
+        assert house.value("mode") == "grid_first"
+        assert (await house.told_mode(HOLD)).stage is Stage.READBACK_OK
+
+
+async def test_polls_and_commands_share_the_line_while_time_passes() -> None:
+    """The transport runs as in operation: polls go on while commands are carried out, on a clock 60 times as fast."""
+    clock = FastClock(NOON, 60.0)
+    house = small_live_house(clock, soc=0.5, rooms=())
+    simulated = SimulatedGrowatt(house, clock, "sph", timezone=PRAGUE)
+    device = HybridInverter("inverter", INVERTER, PRAGUE, "modbus")
+    async with ModbusServer(simulated, clock) as server, HouseLines(None, clock, Wear()) as lines:
+        transport = make_transport(f"tcp://127.0.0.1:{server.port}")
+        running = asyncio.create_task(transport.run(lines))
+        try:
+            await until(lambda: "inverter/soc" in transport.readings())
+            for settings, mode in ((CHARGE, "battery_first"), (SELL, "grid_first"), (SELF_USE, "load_first")):
+                now = clock.now()
+                state = SiteState(now, {"inverter": InverterState(BatteryState(0.5))})
+                for command in device.encode(settings, now, now + timedelta(hours=1), state):
+                    assert (await transport.send(command)).stage is Stage.READBACK_OK
+                await until(lambda mode=mode: transport.readings()["inverter/mode"].value == mode)  # type: ignore[misc]
+            await transport.beat(1)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert not transport.alerts
+        spaced = [after.at_s - before.at_s for before, after in pairwise(server.log)]
+        assert min(spaced) >= 0.85
+
+
+async def until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not holds():  # noqa: ASYNC110, what is waited for lies beyond a socket
+            await asyncio.sleep(0.02)

@@ -310,6 +310,12 @@ class TestSlots:
         }
         assert stops == {100: ["1091 = 50"], 48: ["1091 = 48"], 20: ["1091 = 50"]}
 
+    def test_of_a_mod_need_ac_charge_to_stay(self) -> None:
+        """A.4: on a MOD slot writes revert unless 3049 is 1; from then on it is left on."""
+        unit = Unit(TABLES["tl_xh"], ac_charge_stays_on=True)
+        hold = Word("hold", "mode", stop_soc=50, until=UNTIL)
+        assert "3049 = 1" in said(SlotFamily(unit, Pairs(unit)).writes(hold, settings(unit), AT))
+
     def test_a_mode_without_end_is_not_set(self) -> None:
         unit = sph()
         with pytest.raises(CannotTell, match="would act every day"):
@@ -332,17 +338,17 @@ class TestRemoteControl:
     def test_it_ends_with_authority_given_back(self) -> None:
         """With authority and without remote control the house runs from the grid; `auto` ends with 30100 = 0."""
         unit = Unit(TABLES["vpp"])
-        armed = settings(unit, authority=(1,), remote_enable=(1,), remote_power=(50,))
+        armed = settings(unit, authority=(1,), remote_enable=(1,), remote_power=(50,), ac_charge=(1,))
         written = said(VppFamily(unit).writes(Word("auto", "mode"), armed, AT))
-        assert written == ["30407 = 0", "30409 = 0", "30100 = 0"]
+        assert written == ["30407 = 0", "30409 = 0", "30410 = 0", "30100 = 0"]
 
     def test_a_wit_gives_authority_back_first(self) -> None:
         """A.6: 30100 = 0, wait about 35 s, 30407 = 0."""
         unit = Unit(TABLES["vpp"], dtc=5600)
         armed = settings(unit, authority=(1,), remote_enable=(1,))
         writes = VppFamily(unit).writes(Word("auto", "mode"), armed, AT)
-        assert said(writes)[0] == "30100 = 0"
-        assert writes[0].settle_s == 35.0
+        assert said(writes) == ["30410 = 0", "30100 = 0", "30407 = 0", "30409 = 0"]
+        assert writes[1].settle_s == 35.0
 
     @pytest.mark.trap("25")
     def test_charging_without_the_grid_is_left_to_the_unit_itself(self) -> None:

@@ -20,7 +20,7 @@ LEAST_PERCENT = 5
 NEAR_STOP = 0.02
 TAPERS_FROM = 0.92
 """From here charging slows down by itself (E.3)."""
-REMOTE = ("authority", "remote_enable", "remote_power", "remote_minutes")
+REMOTE = ("authority", "remote_enable", "remote_power", "remote_minutes", "ac_charge")
 
 
 @dataclass

@@ -51,19 +51,20 @@ class VppFamily:
         table = self._unit.table
         if word(settings, "authority") == 0 and word(settings, "remote_enable") == 0:
             return []
-        give_back = write(table, "authority", 0)
         off = [write(table, "remote_enable", 0), write(table, "remote_power", 0)]
+        own_charge = [write(table, "ac_charge", 0)] if "ac_charge" in settings else []
         if self._unit.dtc in WIT:
-            return [write(table, "authority", 0, settle_s=WIT_ENDS_S), *off]
-        return [*off, give_back]
+            return [*own_charge, write(table, "authority", 0, settle_s=WIT_ENDS_S), *off]
+        return [*off, *own_charge, write(table, "authority", 0)]
 
     def _arm(self, percent: int, said: Word, settings: Settings, at: Moment, stop: str = "") -> list[Write]:
         table = self._unit.table
         if said.until is None:
             raise CannotTell(f"{said.name} has no end; remote control without one would go on for ever")
         writes = []
-        if "ac_charge" in settings:
-            writes.append(write(table, "ac_charge", int(said.from_grid)))
+        # It is switched off with authority, and not before: each change wears the memory.
+        if said.from_grid and "ac_charge" in settings:
+            writes.append(write(table, "ac_charge", 1))
         if stop and stop in settings and said.stop_soc is not None:
             writes.append(write(table, stop, max(10, said.stop_soc)))
         return [
