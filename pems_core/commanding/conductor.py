@@ -241,7 +241,9 @@ class Conductor:
             yield self._again_at
         if self._wish.valid_from > now:
             yield self._wish.valid_from
-        yield from (sent.until - RENEW_BEFORE for sent in self._sent.values() if self._wish.valid_until > sent.until)
+        for group, sent in self._sent.items():
+            if self._wish.valid_until > sent.until and group not in self._given_up:
+                yield sent.until - RENEW_BEFORE
 
     def _end_wish(self) -> None:
         """A wish whose time is over is not followed any more; what was sent is taken back if nothing else is wished."""
@@ -259,6 +261,7 @@ class Conductor:
 
     async def _follow(self, wish: Wish) -> None:
         now, state = self._clock.now(), self._state
+        self._again_at = None
         if now < wish.valid_from or state is None:
             return
         verdict = self._guard.judge(self.device, wish.settings, state, now, self._applied, wish.by_hand)

@@ -1,9 +1,12 @@
 """What is watched after a command: values that come back, effects that stay away, restarts, silence."""
 
 from pathlib import Path
+from typing import Any
 
+from pems_core.commanding import Verdict
 from pems_core.config import StagesSection
 from pems_core.domain import Command, NotDelivered, Stage, Value
+from pems_core.protocols import Device
 
 from .plain import MINUTE
 from .recorder import House, until
@@ -258,3 +261,24 @@ async def test_reads_that_fail_are_told_and_change_nothing(tmp_path: Path) -> No
         await house.pass_minutes(5)
         assert "could not be read back" in house.alerts("inverter")
         assert sent_modes(house) == 1
+
+
+async def test_rests_while_nothing_is_due(tmp_path: Path) -> None:
+    """A refused room, an unwell unit and a wish for later ask for a look now and then, not all the time."""
+    async with House(tmp_path) as house:
+        await commanded(house, {"kitchen_relay": True, "study_relay": False}, "heating", minutes=12)
+        house.heating.answers = lambda command: Stage.REJECTED if "kitchen_relay" in command.control else None
+        looks: list[str] = []
+        judge = house.guard.judge
+
+        def counted(device: Device, *rest: Any, **more: Any) -> Verdict:
+            looks.append(device.name)
+            return judge(device, *rest, **more)
+
+        house.guard.judge = counted  # type: ignore[method-assign]
+        house.want("heating", {"kitchen_relay": False, "study_relay": False}, minutes=200)
+        house.saw({"inverter/status": ("fault", "")})
+        house.want("inverter", CHARGE, minutes=200)
+        await house.pass_minutes(9, watched=False)
+        assert looks.count("heating") < 100
+        assert looks.count("inverter") < 100
