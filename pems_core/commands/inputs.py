@@ -33,8 +33,11 @@ def house_from(path: Path | None) -> HouseFile:
 
 def default_house() -> Path:
     """`pems.toml` of this folder, else the example house that PEMS brings along."""
-    if OWN_HOUSE.exists():
-        return OWN_HOUSE
+    return OWN_HOUSE if OWN_HOUSE.exists() else example_house()
+
+
+def example_house() -> Path:
+    """The example house that PEMS brings along."""
     package = Path(pems_core.__file__).parent
     # Beside the package in a checkout, inside it when installed.
     return next((p for folder in (package, package.parent) if (p := folder / EXAMPLE).exists()), OWN_HOUSE)

@@ -5,12 +5,11 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pems_core.domain.errors import Faults
 
 LONGEST_TEXT = 200
-LONGEST_OVERRIDE = timedelta(days=7)
 MOST_PRICES = 4 * 24 * 8
 SHOWN = 60
 """So much of a refused value is repeated [characters]."""
@@ -55,9 +54,21 @@ class OverrideSet(Payload):
     device: Name
     control: Name
     value: bool | Finite | Text
-    until: Instant
+    until: Instant | None = None
+    for_minutes: Annotated[Finite, Field(gt=0)] | None = None
+    """Instead of `until`, from when it is taken."""
     by: Name
     reason: Text = ""
+
+    @model_validator(mode="after")
+    def _has_one_end(self) -> "OverrideSet":
+        if (self.until is None) == (self.for_minutes is None):
+            raise ValueError("allowed: one of until and for_minutes")
+        return self
+
+    def ends(self, now: datetime) -> datetime:
+        """When it ends, set now."""
+        return self.until or now + timedelta(minutes=self.for_minutes or 0.0)
 
 
 class OverrideClear(Payload):

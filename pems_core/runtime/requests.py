@@ -64,12 +64,13 @@ class Requests:
 
     def _override_set(self, said: OverrideSet) -> str:
         live = self.live
-        override = Override(said.device, said.control, said.value, live.now, said.until, said.by, said.reason)
+        now = live.now
+        override = Override(said.device, said.control, said.value, now, said.ends(now), said.by, said.reason)
         live.commanding.overrides.set(override)
         # On the wire first, and then the plan around it.
         self.follower.follow()
         live.triggers.pull(f"{said.by} set {said.device}/{said.control}", urgent=True)
-        return f"{said.device}/{said.control} is {said.value} until {said.until.isoformat()}"
+        return f"{said.device}/{said.control} is {said.value} until {override.valid_until.isoformat()}"
 
     def _override_clear(self, said: OverrideClear) -> str:
         overrides = self.live.commanding.overrides
