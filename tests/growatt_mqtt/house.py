@@ -62,6 +62,7 @@ class Inverter(RegisterBank):
         super().__init__({"holding": GROUPS, "input": GROUPS})
         self._clock = clock
         self.clock_ahead = timedelta(0)
+        self.clock_is_locked = False
         self.ignores: int | None = None
         """A register that acknowledges writes and keeps its value."""
         self.put("holding", 122, 1)
@@ -85,6 +86,8 @@ class Inverter(RegisterBank):
             return
         if address != 45:
             super().apply(address, values, single)
+            return
+        if self.clock_is_locked:
             return
         year, month, day, hour, minute, second = values
         told = datetime(2000 + year, month, day, hour, minute, second, tzinfo=ZONE)

@@ -120,7 +120,7 @@ async def test_refuses_what_it_must_never_write(mosquitto: Mosquitto) -> None:
 
 
 async def test_what_expired_while_it_waited_is_not_sent(mosquitto: Mosquitto) -> None:
-    async with house(mosquitto) as home:
+    async with house(mosquitto, speed=60) as home:
         slot_word = next(c for c in reversed(home.commands({"mode": "grid_first"})) if '"enabled": true' in c.payload)
         await home.clock.sleep(150)
         with pytest.raises(NotDelivered, match="expired"):

@@ -104,6 +104,9 @@ class OigStick:
                 except* (aiomqtt.MqttError, OSError):
                     # The broker is away, or the connection was cut: as the stick, try again in a while.
                     self._client = None
+                # What goes wrong while it disconnects must not hide that it shall end.
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError
             self.connected.clear()
             await self._clock.sleep(RECONNECT_S)
 

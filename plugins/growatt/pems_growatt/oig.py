@@ -27,6 +27,7 @@ FRESH_S = 30.0
 """What was read so long ago, of the clock, still tells what is: commands of one plan come together."""
 READ_BACK_AFTER_S = (1.0, 3.0, 6.0)
 """Some firmware shows a new value only after 10 s (protocols E.1, 3)."""
+OVER_RATING = 1.3
 SILENCE = timedelta(minutes=2)
 """Telemetry comes every 5 s, and may leave out some turns (protocols E.5, 70)."""
 
@@ -53,10 +54,9 @@ class OigTransport:
         """
         self._name = name
         self._base = section.topic
-        self._spec = spec
         self._zone = ZoneInfo(timezone)
         self._alerts = AlertBoard()
-        self._image = OigImage(name, self._alerts)
+        self._image = OigImage(name, self._alerts, most_kw(spec))
         self._talk: _Talk | None = None
         self._connections = 0
 
@@ -294,6 +294,15 @@ class OigTransport:
     def _shown(self, talk: _Talk, cells: Sequence[Cell]) -> str:
         known = talk.registers.all_known
         return "read back: " + ", ".join(f"{space}/{at} = {known.get((space, at), '?')}" for space, at in cells)
+
+
+def most_kw(spec: HybridInverterSpec) -> Mapping[str, float]:
+    """Beyond what the battery's powers cannot be true (protocols D.2), by point."""
+    battery = spec.battery
+    if battery is None:
+        return {}
+    limits_kw = {"charge_kw": battery.charge_limit_kw, "discharge_kw": battery.discharge_limit_kw}
+    return {point: OVER_RATING * limit_kw for point, limit_kw in limits_kw.items()}
 
 
 def _receipt(talk: _Talk, command: Command, stage: Stage, detail: str = "") -> Receipt:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pems_core.domain import Quality, Reading, Severity
 from pems_core.transport.lines import MqttMessage
 
+from .fault_texts import fault_text
 from .oig_alerts import AlertBoard
 from .oig_payload import BadPayload, json_object
 from .oig_telemetry import Telemetry, decode
@@ -19,8 +20,12 @@ from .oig_telemetry import Telemetry, decode
 class OigImage:
     """The readings of one inverter behind a gateway."""
 
-    def __init__(self, device: str, alerts: AlertBoard) -> None:
+    def __init__(self, device: str, alerts: AlertBoard, most_kw: Mapping[str, float] | None = None) -> None:
+        """
+        :param most_kw: by point, beyond which a power cannot be true.
+        """
         self._device = device
+        self._most_kw = most_kw or {}
         self._alerts = alerts
         self._readings: dict[str, Reading] = {}
         self._last: tuple[float | None, float | None] = (None, None)
@@ -85,16 +90,36 @@ class OigImage:
 
     def _take(self, told: Telemetry, message: MqttMessage) -> None:
         now = message.received_at
+        suspect = {**self._too_high(told), **told.suspect}
         for point, (value, unit) in told.values.items():
             quality = Quality.STALE if message.retained else Quality.GOOD
-            if point in told.suspect:
+            if point in suspect:
                 quality = Quality.SUSPECT
             self._readings[f"{self._device}/{point}"] = Reading(value, unit, now, now, quality)
         for point in told.missing:
             self.drop(point)
-        faults = {**told.missing, **told.suspect}
+        faults = {**told.missing, **suspect}
         for point in {*told.values, *told.missing}:
-            if point in faults:
-                self._alerts.put(f"point {point}", f"{self._device}/{point}", faults[point], now)
-            else:
-                self._alerts.clear(f"point {point}")
+            self._tell(f"point {point}", f"{self._device}/{point}", faults.get(point, ""), now)
+        self._tell("fault", self._device, _fault(told), now)
+
+    def _too_high(self, told: Telemetry) -> Mapping[str, str]:
+        return {
+            point: f"found {value:.2f} kW; at most {self._most_kw[point]:.2f} kW can be true"
+            for point, (value, _) in told.values.items()
+            if isinstance(value, float) and value > self._most_kw.get(point, value)
+        }
+
+    def _tell(self, about: str, place: str, text: str, now: datetime) -> None:
+        if text:
+            self._alerts.put(about, place, text, now)
+        else:
+            self._alerts.clear(about)
+
+
+def _fault(told: Telemetry) -> str:
+    """What the inverter itself reports as wrong; empty if nothing."""
+    code, _ = told.values.get("fault", (0.0, ""))
+    if isinstance(code, float) and code:
+        return fault_text(int(code))
+    return "the inverter reports a fault" if told.values.get("status", ("", ""))[0] == "fault" else ""

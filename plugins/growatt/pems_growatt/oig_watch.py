@@ -19,7 +19,6 @@ TICK_S = 5.0
 AGAIN_AFTER_S = 60.0
 """What failed is asked again after so long."""
 MINUTE_S, QUARTER_S, HOUR_S, DAY_S = 60.0, 900.0, 3600.0, 86400.0
-ABSENT = 0xFFFF
 
 CHARGE_FROM_GRID: Mapping[Build, Cell] = {"124": holding(1092), "307": holding(1092), "3000": holding(3049)}
 STOP_SOC: Mapping[Build, Mapping[str, Cell]] = {
@@ -29,6 +28,7 @@ STOP_SOC: Mapping[Build, Mapping[str, Cell]] = {
 }
 PRIORITY: Mapping[Build, Cell] = {"124": ("input", 118), "307": ("input", 118), "3000": ("input", 3144)}
 HEALTH: Mapping[Build, Cell] = {"124": ("input", 1096), "307": ("input", 1096), "3000": ("input", 3222)}
+HOTTEST_CELL: Cell = ("input", 3218)
 SPH_SETTINGS = (*(holding(a) for a in BATTERY_FIRST.values()), *(holding(a) for a in GRID_FIRST.values()))
 SETTINGS: Mapping[Build, Sequence[Cell]] = {
     "124": SPH_SETTINGS,
@@ -104,6 +104,7 @@ class Watch:
             Poll("settings", 5 * MINUTE_S, self._ask_settings),
             Poll("clock", HOUR_S, self._ask_clock),
             Poll("health of the battery", DAY_S, self._ask_health),
+            Poll("temperature of the battery", MINUTE_S, self._ask_temperature),
         )
 
     def begin_anew(self) -> None:
@@ -174,6 +175,15 @@ class Watch:
         percent = (await self._registers.read([cell], HOUR_S))[cell]
         if 0 < percent <= 100:
             self._image.put("soh", percent / 100, "share", self._clock.now())
+
+    async def _ask_temperature(self) -> None:
+        """Telemetry of build 3000 has the converter's temperatures, not the battery's (protocols A.4)."""
+        if await self.build() != "3000":
+            return
+        tenths = (await self._registers.read([HOTTEST_CELL], MINUTE_S / 2))[HOTTEST_CELL]
+        temperature_c = (tenths - 0x10000 if tenths >= 0x8000 else tenths) / 10
+        if -40 <= temperature_c <= 100:
+            self._image.put("battery_temperature_c", temperature_c, "°C", self._clock.now())
 
     def tell_settings(self) -> None:
         """Make readings of the registers that were read last."""
