@@ -1,7 +1,10 @@
-"""SPA: AC-coupled batteries. Battery, grid and settings as SPH, no PV, and the inverter itself at 2000 (A.3)."""
+"""SPA: AC-coupled batteries. Battery, grid and settings as SPH, no PV, and the inverter itself at 2000 (A.3).
+
+Its load-first slots (1110-1118) are left alone: they do what it does by itself.
+"""
 
 from . import sph
-from .points import CLOCK, EXPORT_LIMIT, IDENTITY, TENTH, TENTH_W, Point, Table, said_in, slots
+from .points import CLOCK, EXPORT_LIMIT, IDENTITY, TENTH, TENTH_W, Point, Table, said_in
 
 INVERTER = said_in(
     "A.3",
@@ -12,7 +15,6 @@ INVERTER = said_in(
     # PV with an inverter of its own that this one meters.
     Point("other_pv_kw", "input", 1131, "u32", TENTH_W, "kW"),
 )
-LOAD_FIRST_SLOTS = said_in("A.3", *slots("load_first", 1110, 3))
 ABSENT = {
     **sph.ABSENT,
     "pv_kw": "it has no PV",
@@ -33,7 +35,6 @@ TABLE = Table(
         *CLOCK,
         *sph.TEMPERATURE_WINDOWS,
         *sph.SETTINGS,
-        *LOAD_FIRST_SLOTS,
     ),
     ABSENT,
 )
