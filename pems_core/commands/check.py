@@ -1,29 +1,82 @@
 """`pems check`: can this house file be used?"""
 
+import asyncio
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from pems_core.config import Config, load_config
+from pems_core.clock import SystemClock
+from pems_core.config import Config, ConfigError, load_config
 from pems_core.plugins import declared_sections, load_plugins
 from pems_core.protocols import Device
+from pems_core.runtime.build import Blueprint
+from pems_core.runtime.inspection import EngineRuns, Finding, Inspection, Verdict
+from pems_core.runtime.rescue import READ, TOLD, Rescue
 from pems_core.site import read_house
 
 from .options import house_option
+
+LISTEN_S = 90.0
+RELEASE_WITHIN_S = 60.0
 
 
 @click.command()
 @house_option
 @click.option("--defaults", is_flag=True, help="Show every key that the file leaves to its default.")
-def check(house: Path, defaults: bool) -> None:
-    """Check a house file and show what it describes."""
+@click.option("--connect", is_flag=True, help="Listen to the house, and compare what it tells with physics.")
+@click.option("--hours", type=click.FloatRange(0, 168), help="How long to listen. [90 seconds]")
+@click.option("--release", is_flag=True, help="With --connect: give every device back, and see that it works.")
+def check(house: Path, defaults: bool, connect: bool, hours: float | None, release: bool) -> None:
+    """Check a house file and show what it describes; with --connect check the house itself, without a write."""
+    if not connect and (release or hours is not None):
+        raise ConfigError(["--connect: missing; --hours and --release need it"])
     plugins = load_plugins()
     config = load_config(house, declared_sections(plugins), os.environ)
     show(Console(), config, read_house(config, plugins).house.devices, defaults)
+    if connect:
+        inspect(Blueprint(config, plugins, SystemClock(), house.parent), hours, release)
+
+
+def inspect(blueprint: Blueprint, hours: float | None, release: bool) -> None:
+    """Listen, and print what was found.
+
+    :raises EngineRuns: if the house is in an engine's hands.
+    """
+    folder = blueprint.folder
+    if folder.engine_lives:
+        raise EngineRuns(f"{folder.path}: an engine runs this house; what it reads is on {blueprint.prefix}/state/#")
+    length_s = LISTEN_S if hours is None else hours * 3600
+    columns = (TextColumn("listening"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("listening", total=1.0)
+        inspection = Inspection(blueprint, length_s, lambda share: bars.update(task, completed=share))
+        findings = list(asyncio.run(inspection.run()))
+    if release:
+        findings += let_go(blueprint)
+    table = Table("place", "what", "", "found", box=None)
+    for finding in findings:
+        table.add_row(finding.place, finding.what, finding.verdict, finding.detail)
+    Console().print(table)
+    if any(finding.verdict is Verdict.WRONG for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def let_go(blueprint: Blueprint) -> list[Finding]:
+    """Give every device back, as the end of `pems run` does."""
+    names = [device.name for device in blueprint.house.house.devices if device.controls()]
+    rescue = Rescue(blueprint, names, "pems check --release", who="check")
+    until = time.monotonic() + RELEASE_WITHIN_S
+    asyncio.run(rescue.run(lambda: time.monotonic() < until))
+    return [
+        Finding(name, "was let go", Verdict.FINE if how in (READ, TOLD) else Verdict.WRONG, how)
+        for name, how in rescue.done.items()
+    ]
 
 
 def show(console: Console, config: Config, devices: Sequence[Device], defaults: bool) -> None:

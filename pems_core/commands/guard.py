@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import os
 import signal
 from pathlib import Path
 
 import click
 
 from pems_core.runtime.guard_process import GuardProcess
+from pems_core.runtime.state_folder import write_json
 
 from .options import house_option
 from .run import blueprint_of
@@ -24,6 +26,7 @@ def guard(house: Path, session: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     blueprint = blueprint_of(house)
     blueprint.folder.make()
+    write_json(blueprint.folder.guard, {"pid": os.getpid(), "session": session})
     asyncio.run(_watch(GuardProcess(blueprint, session)))
 
 

@@ -46,6 +46,11 @@ class StateFolder:
         return self.path / "guard.json"
 
     @property
+    def guard(self) -> Path:
+        """Which process guards."""
+        return self.path / "guard.pid.json"
+
+    @property
     def guard_log(self) -> Path:
         return self.path / "guard.log"
 

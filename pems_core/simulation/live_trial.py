@@ -98,7 +98,7 @@ class TrialHouse:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Serve from entering to leaving."""
-        runs = (self.live.run(), self.stick.run(), self.miniserver_mqtt.run())
+        runs = (self.live.run(), self.stick.run(), self.miniserver.run(), self.miniserver_mqtt.run())
         tasks = [asyncio.ensure_future(run) for run in runs]
         try:
             yield

@@ -1,0 +1,182 @@
+"""The engine and its guard as real processes, against the simulated devices of the reference house."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pems_core.clock import Clock, SystemClock
+from pems_core.commanding.overrides import Overrides
+from pems_core.commanding.store import Store
+from pems_core.commands.inputs import house_from
+from pems_core.domain import HOUR, QUARTER, Override, Value, floor_time
+from pems_core.runtime.state_folder import StateFolder, read_json
+from pems_core.simulation.devices.miniserver_program import AUTO, NO_SETPOINT
+from pems_core.simulation.devices.small_live_house import HISTORY, flat_scenario
+from pems_core.simulation.live_trial import TrialHouse, live_house_file
+from pems_core.simulation.scenario import Scenario
+from pems_core.site import HouseFile
+from tests.brokers import Mosquitto
+
+from .conftest import wait_for
+
+AC_CHARGE, FIRST_SLOT_ENABLED = 1092, 1102
+CHARGED: dict[str, Value] = {
+    "mode": "battery_first",
+    "battery_charge_grid": True,
+    "charge_power_kw": 2.0,
+    "stop_soc": 0.9,
+}
+RELEASED_WITHIN_S = 60.0
+
+
+def small_house_file(example: Path, folder: Path, url: str) -> Path:
+    """The example house with one room and a short horizon, so that a plan takes a moment."""
+    file = live_house_file(example, folder, url)
+    parts = re.split(r"(?m)^(?=\[\[heating_loxone\.room\]\])", file.read_text(encoding="utf-8"))
+    room = re.sub(r"(?m)^neighbours.*\n", "", parts[1])
+    text = re.sub(r"(?m)^horizon_hours = .*$", "horizon_hours = 6", parts[0] + room)
+    text = re.sub(r"(?m)^near_hours = .*$", "near_hours = 3", text)
+    text = re.sub(r"(?m)^binary_hours = .*$", "binary_hours = 1", text)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def constant(now: datetime) -> Scenario:
+    series = {
+        "import_price_per_kwh": 3.0,
+        "feed_in_price_per_kwh": 1.0,
+        "pv_kw": 0.0,
+        "base_load_kw": 0.5,
+        "outdoor_temperature_c": 0.0,
+        "ghi_w_m2": 0.0,
+    }
+    return flat_scenario(now - HISTORY, now + timedelta(days=1), series)
+
+
+def write_prices(file: Path) -> None:
+    begin = floor_time(datetime.now(UTC), HOUR) - timedelta(days=1)
+    rows = [f"{(begin + k * HOUR).isoformat()},{1.0 + 0.1 * (k % 24)}" for k in range(72)]
+    file.write_text("\n".join(["utc_start,spot_price_per_kwh", *rows, ""]))
+
+
+def remember(folder: Path, built: HouseFile, clock: Clock) -> None:
+    """What an earlier run left: two days of measurements, and a person who wants the battery charged from the grid."""
+    now = clock.now()
+    with Store(folder, clock) as store:
+        for k in range(1, 4 * 48):
+            store.add_history(
+                floor_time(now, QUARTER) - k * QUARTER, {"base_load_kw": 0.5, "outdoor_temperature_c": 0.0}
+            )
+        overrides = Overrides(store, built.house.devices, clock)
+        for control, value in CHARGED.items():
+            overrides.set(Override("inverter", control, value, now, now + 2 * HOUR, "tester"))
+
+
+@dataclass
+class Processes:
+    """`pems run` with its guard, and the devices."""
+
+    house: TrialHouse
+    file: Path
+    engine: subprocess.Popen[bytes]
+
+    @property
+    def folder(self) -> StateFolder:
+        return StateFolder(self.file.parent / "state")
+
+    @property
+    def charges(self) -> bool:
+        """Whether the inverter has a slot in which it charges from the grid (protocols A.2)."""
+        holding = self.house.inverter
+        return bool(holding.get("holding", AC_CHARGE) and holding.get("holding", FIRST_SLOT_ENABLED))
+
+    @property
+    def rooms_are_own(self) -> bool:
+        """Whether every room follows the Miniserver's own thermostat."""
+        rooms = self.house.miniserver.rooms.values()
+        return all((room.relay_input, room.setpoint_input) == (AUTO, NO_SETPOINT) for room in rooms)
+
+    async def commanded(self) -> None:
+        """Wait until the inverter has been told to charge from the grid."""
+        await wait_for(lambda: self.charges, 100)
+
+
+def start_engine_process(file: Path, *options: str) -> subprocess.Popen[bytes]:
+    run = [sys.executable, "-m", "pems_core.cli", "run", "--house", str(file), "--verbose", *options]
+    with (file.parent / "engine.log").open("wb") as log:
+        return subprocess.Popen(run, stdout=log, stderr=log)
+
+
+@pytest.fixture
+def run_house(mosquitto: Mosquitto, tmp_path: Path, example_house: Path) -> Callable[..., Any]:
+    @asynccontextmanager
+    async def run(*options: str) -> AsyncIterator[Processes]:
+        file = small_house_file(example_house, tmp_path, mosquitto.url)
+        write_prices(tmp_path / "prices.csv")
+        clock = SystemClock()
+        built = house_from(file)
+        remember(tmp_path / "state", built, clock)
+        house = TrialHouse.of(built, constant(clock.now()), clock, mosquitto.port)
+        async with house.serving():
+            engine = start_engine_process(file, *options)
+            processes = Processes(house, file, engine)
+            try:
+                await wait_for(processes.folder.heartbeat.exists, 60)
+                yield processes
+            finally:
+                engine.kill()
+                engine.wait()
+                await _guard_gone(processes.folder)
+
+    return run
+
+
+async def _guard_gone(folder: StateFolder) -> None:
+    """End the guard, if it is still there, by the id that it left."""
+    pid = read_json(folder.guard).get("pid")
+    if pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+@pytest.mark.slow
+async def test_a_killed_engine_leaves_a_house_that_the_guard_gives_back(run_house: Callable[..., Any]) -> None:
+    async with run_house() as processes:
+        await processes.commanded()
+        began = asyncio.get_running_loop().time()
+        processes.engine.send_signal(signal.SIGKILL)
+        await wait_for(lambda: not processes.charges and processes.rooms_are_own, RELEASED_WITHIN_S)
+        assert asyncio.get_running_loop().time() - began < RELEASED_WITHIN_S
+        report = await wait_for(lambda: read_json(processes.folder.guarded), 60)
+        assert report["all_back"], report
+        assert "died" in report["why"]
+
+
+@pytest.mark.slow
+async def test_sigterm_gives_everything_back_and_ends_the_guard(run_house: Callable[..., Any]) -> None:
+    async with run_house() as processes:
+        await processes.commanded()
+        processes.engine.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(processes.engine.wait, 40) == 0
+        assert not processes.charges
+        assert processes.folder.ended_orderly(processes.folder.session)
+        guard = read_json(processes.folder.guard)["pid"]
+        await wait_for(lambda: not Path(f"/proc/{guard}").exists() or "Z" in _state(guard), 20)
+        assert not processes.folder.guarded.exists()
+
+
+def _state(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    return "Z"
