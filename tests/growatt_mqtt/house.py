@@ -184,6 +184,7 @@ async def house(
     start: datetime = NOON,
     speed: float = SPEED,
     stick_runs: bool = True,
+    export_limit_percent: float = 100.0,
 ) -> AsyncIterator[House]:
     """All of it, running.
 
@@ -193,7 +194,7 @@ async def house(
     inverter = Inverter(clock)
     stick = OigStick(inverter, clock, "127.0.0.1", mosquitto.port, build=build, traps=traps)
     wear = Book()
-    transport = OigTransport("inverter", SECTION, SPEC, "Europe/Prague")
+    transport = OigTransport("inverter", SECTION, SPEC, "Europe/Prague", export_limit_percent)
     async with HouseLines(MqttSection(url=mosquitto.url), clock, wear) as lines:
         await until(lambda: lines.mqtt.connected, "a connection to the broker")
         made = House(clock, inverter, stick, transport, lines, wear)

@@ -66,6 +66,16 @@ async def test_a_limit_that_was_off_is_measured_as_the_plant_is_wired(
         assert (home.inverter.get("holding", 122), home.inverter.get("holding", 123)) == (mode, 0)
 
 
+async def test_feed_in_is_never_allowed_beyond_what_the_house_may(mosquitto: Mosquitto) -> None:
+    """D.6: the limit stays at the legal one; a lower one that somebody set stays too."""
+    async with house(mosquitto, export_limit_percent=70.0) as home:
+        home.inverter.put("holding", 123, 0)
+        assert (await home.transport.send(home.word("export/enable", {}))).stage is Stage.READBACK_OK
+        assert home.inverter.get("holding", 123) == 700
+        home.inverter.put("holding", 123, 500)
+        assert (await home.transport.check(home.word("export/enable", {}))).stage is Stage.READBACK_OK
+
+
 @pytest.mark.trap("36b")
 async def test_an_unknown_sensor_is_not_guessed(mosquitto: Mosquitto) -> None:
     """The inverter does not say how it measures; PEMS refuses to limit feed-in rather than break its control."""

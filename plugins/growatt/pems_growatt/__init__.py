@@ -38,7 +38,13 @@ def create_transports(config: Config) -> list[Transport]:
     transports: list[Transport] = [
         modbus_transport(config, settings, timezone)
         if settings.transport == "modbus"
-        else OigTransport(DEVICE, settings, settings.spec(pv_share(config.all(PvSection))), timezone)
+        else OigTransport(
+            DEVICE,
+            settings,
+            settings.spec(pv_share(config.all(PvSection))),
+            timezone,
+            export_limit_percent(config, settings),
+        )
     ]
     if settings.grott_topic:
         transports.append(GrottListener(DEVICE, settings, timezone))
@@ -58,7 +64,7 @@ def modbus_transport(config: Config, settings: GrowattSection, timezone: str) ->
     permissions = Permissions(
         clock_sync=settings.clock_sync,
         reserve_register_checked=settings.reserve_register_checked,
-        export_limit_percent=min(100.0, round(100 * grid.export_limit_kw / settings.ac_limit_kw, 1)),
+        export_limit_percent=export_limit_percent(config, settings),
     )
     connection = Connection(
         settings.url,
@@ -68,6 +74,12 @@ def modbus_transport(config: Config, settings: GrowattSection, timezone: str) ->
         settings.spacing_s,
     )
     return GrowattModbus(DEVICE, connection, ratings, timezone, permissions)
+
+
+def export_limit_percent(config: Config, settings: GrowattSection) -> float:
+    """What the house may feed in, as the inverter takes it [% of its rated power]."""
+    grid = config[GridSection].spec()
+    return min(100.0, round(100 * grid.export_limit_kw / settings.ac_limit_kw, 1))
 
 
 def pv_share(arrays: tuple[PvSection, ...]) -> float:

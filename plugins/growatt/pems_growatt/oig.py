@@ -47,11 +47,20 @@ class _Talk:
 class OigTransport:
     """Listens to the gateway's telemetry, asks for what is not in it, and carries out commands one by one."""
 
-    def __init__(self, name: str, section: GrowattSection, spec: HybridInverterSpec, timezone: str = "UTC") -> None:
+    def __init__(
+        self,
+        name: str,
+        section: GrowattSection,
+        spec: HybridInverterSpec,
+        timezone: str = "UTC",
+        export_limit_percent: float = 100.0,
+    ) -> None:
         """
         :param name: of the device.
         :param timezone: the zone that the inverter's clock runs in.
+        :param export_limit_percent: what the house may feed in [% of the rated power]; 100: no limit.
         """
+        self._most_export = round(10 * export_limit_percent)
         self._name = name
         self._base = section.topic
         self._zone = ZoneInfo(timezone)
@@ -213,7 +222,7 @@ class OigTransport:
         _, found, name = command.address.partition("/command/")
         if command.transport != "mqtt" or not found:
             raise CannotSay(f"{command.transport} {command.address}: a word for the gateway is needed")
-        return wish(await talk.watch.build(), name, command.payload)
+        return wish(await talk.watch.build(), name, command.payload, self._most_export)
 
     async def _require_clock(self, talk: _Talk) -> None:
         """No slot by a clock that is wrong (protocols D.6); it is set first if it may be.

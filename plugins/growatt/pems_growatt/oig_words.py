@@ -150,26 +150,29 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Export:
-    """Feed-in without limit, or none.
+    """Feed-in up to what the house may feed in, or none.
 
     Never by `export/enable` and `export/disable`: both make the inverter measure by a meter on RS485 (122 = 1), by
     which a plant with clamps (122 = 3) loses its limit (protocols E.2, 36b). The limit itself is register 123.
     """
 
-    enabled: bool
+    most: int
+    """In 0.1 % of the rated power."""
 
     @property
     def cells(self) -> Sequence[Cell]:
         return (EXPORT_MODE, EXPORT_LIMIT)
 
     def further(self, present: Present) -> Sequence[Cell]:
-        return (GRID_SENSOR,) if present[EXPORT_MODE] == 0 and not self.enabled else ()
+        return (GRID_SENSOR,) if present[EXPORT_MODE] == 0 and self.most < NO_LIMIT else ()
 
     def requests(self, present: Present, now: datetime) -> Sequence[Request]:
         mode, limit = present[EXPORT_MODE], present[EXPORT_LIMIT]
-        if self.enabled:
-            return () if mode == 0 or limit == NO_LIMIT else (register_request(123, NO_LIMIT),)
-        requests = [] if limit == ZERO_EXPORT else [register_request(123, ZERO_EXPORT)]
+        if mode == 0 and self.most >= NO_LIMIT:
+            return ()
+        # A lower limit than the house's own is somebody's wish: it stays.
+        as_wished = 0 < limit <= self.most if self.most else limit == ZERO_EXPORT
+        requests = [] if as_wished else [register_request(123, self.most)]
         if mode == 0:
             requests.append(register_request(122, self._measured_by(present)))
         return requests
@@ -217,11 +220,14 @@ SETTABLE = (*range(122, 124), *range(1070, 1109), *range(3036, 3060))
 """What `modbus/set` may reach: never switching off, grid code, addresses or temperature windows (protocols A.7)."""
 
 
-def wish(build: Build, name: str, payload: str) -> Wish:
+def wish(build: Build, name: str, payload: str, most_export: int = NO_LIMIT) -> Wish:
     """What a command asks for.
 
+    :param most_export: what the house may feed in [0.1 % of the rated power].
     :raises CannotSay: if the gateway has no such word, or the argument is not allowed.
     """
+    if name in ("export/enable", "export/disable"):
+        return Export(most_export if name == "export/enable" else ZERO_EXPORT)
     try:
         arguments = json_object(payload.encode())
         return _maker(name)(build, name, arguments)
@@ -235,8 +241,6 @@ def _maker(name: str) -> Callable[[Build, str, Arguments], Wish]:
     makers: Mapping[str, Callable[[Build, str, Arguments], Wish]] = {
         "batteryfirst/set/timeslot": _slot,
         "gridfirst/set/timeslot": _slot,
-        "export/enable": _export,
-        "export/disable": _export,
         "modbus/set": _register,
         "power/set/activerate": _active_rate,
         "loadfirst/set/stopsoc": _load_first_stop_soc,
@@ -275,10 +279,6 @@ def _register(build: Build, name: str, arguments: Arguments) -> Wish:
     if address not in SETTABLE or arguments.get("registerType") != "H":
         raise CannotSay(f"{name}: register {address} is none that PEMS may write")
     return Setting(register_request(address, value), {holding(address): value})
-
-
-def _export(build: Build, name: str, arguments: Arguments) -> Wish:
-    return Export(name == "export/enable")
 
 
 def _slot(build: Build, name: str, arguments: Arguments) -> Wish:
