@@ -83,7 +83,7 @@ async def test_a_failed_command_stops_the_rest_until_it_gets_through(tmp_path: P
         house.want("inverter", CHARGE)
         await until(lambda: house.dispatcher.in_force("inverter") is not None)
         words = house.inverter.words()
-        assert words.count("stop_soc") == 1, "what had arrived is not sent again"
+        assert words.count("battery_charge_grid") == 1, "what had arrived is not sent again"
         assert words.index("charge_power_kw") < words.index("mode")
 
 
@@ -105,6 +105,28 @@ async def test_a_device_is_given_back_when_its_last_wish_runs_out(tmp_path: Path
         await house.pass_minutes(31)
         await until(lambda: house.dispatcher.released("inverter"))
         assert house.inverter.released("inverter")
+
+
+async def test_a_wish_that_ends_sooner_than_what_was_sent_is_ended_by_pems(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        house.want("inverter", CHARGE, minutes=60)
+        await until(lambda: house.dispatcher.in_force("inverter") is not None)
+        told = len(house.inverter.sent)
+        house.want("inverter", CHARGE, minutes=20)
+        await house.pass_minutes(15)
+        assert len(house.inverter.sent) == told, "half an hour less is not worth a write"
+        await house.pass_minutes(8)
+        await until(lambda: house.dispatcher.released("inverter"))
+        assert house.inverter.released("inverter")
+
+
+async def test_a_device_counts_as_commanded_from_its_first_command_on(tmp_path: Path) -> None:
+    async with House(tmp_path, speed=200) as house:
+        house.inverter.delay_s = 0.05
+        assert house.dispatcher.released("inverter")
+        house.want("inverter", CHARGE)
+        await until(lambda: house.inverter.asked > 0)
+        assert not house.dispatcher.released("inverter")
 
 
 async def test_after_an_outage_only_the_newest_wish_is_sent(tmp_path: Path) -> None:

@@ -164,6 +164,21 @@ async def test_silence_takes_the_inverter_back_and_its_return_commands_it_anew(t
         assert sent_modes(house) == 2
 
 
+async def test_a_unit_that_recovers_is_commanded_anew(tmp_path: Path) -> None:
+    """The grid was lost and the unit has restarted: nobody knows what it still does of what it was told."""
+    async with House(tmp_path) as house:
+        await commanded(house, CHARGE, minutes=600)
+        house.saw({"inverter/status": ("off_grid", "")})
+        await house.pass_minutes(3)
+        assert sent_modes(house) == 1
+        until_then = house.now + 8 * MINUTE
+        while house.now < until_then:
+            house.saw({"inverter/status": ("normal", "")})
+            await house.clock.sleep(30)
+        await until(lambda: sent_modes(house) == 2)
+        assert not house.inverter.released("inverter")
+
+
 async def test_nothing_is_replayed_after_a_restart(tmp_path: Path) -> None:
     house = House(tmp_path)
     async with house:
@@ -200,10 +215,10 @@ async def test_the_dwell_of_a_mode_counts_over_a_restart(tmp_path: Path) -> None
 async def test_a_wish_that_had_to_wait_is_followed_when_its_minimum_time_is_over(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         await commanded(house, CHARGE)
-        house.want("inverter", SELF_USE)
-        await house.pass_minutes(10)
+        house.want("inverter", SELF_USE, by_hand=["mode"])
+        await house.pass_minutes(3, watched=False)
         assert sent_modes(house) == 1
-        await house.pass_minutes(8)
+        await house.pass_minutes(4, watched=False)
         assert sent_modes(house) == 2
 
 
