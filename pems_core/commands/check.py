@@ -23,6 +23,8 @@ from pems_core.site import read_house
 from .options import house_option
 
 LISTEN_S = 90.0
+PATIENCE_S = 240.0
+"""A Miniserver tells what has not changed every five minutes."""
 RELEASE_WITHIN_S = 60.0
 
 
@@ -30,7 +32,7 @@ RELEASE_WITHIN_S = 60.0
 @house_option
 @click.option("--defaults", is_flag=True, help="Show every key that the file leaves to its default.")
 @click.option("--connect", is_flag=True, help="Listen to the house, and compare what it tells with physics.")
-@click.option("--hours", type=click.FloatRange(0, 168), help="How long to listen. [90 seconds]")
+@click.option("--hours", type=click.FloatRange(0, 168), help="How long to listen. [90 s, longer if a device is silent]")
 @click.option("--release", is_flag=True, help="With --connect: give every device back, and see that it works.")
 def check(house: Path, defaults: bool, connect: bool, hours: float | None, release: bool) -> None:
     """Check a house file and show what it describes; with --connect check the house itself, without a write."""
@@ -55,7 +57,8 @@ def inspect(blueprint: Blueprint, hours: float | None, release: bool) -> None:
     columns = (TextColumn("listening"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task("listening", total=1.0)
-        inspection = Inspection(blueprint, length_s, lambda share: bars.update(task, completed=share))
+        patience_s = PATIENCE_S if hours is None else 0.0
+        inspection = Inspection(blueprint, length_s, lambda share: bars.update(task, completed=share), patience_s)
         findings = list(asyncio.run(inspection.run()))
     if release:
         findings += let_go(blueprint)

@@ -66,7 +66,9 @@ class Heartbeat:
     async def _tell(self, transport: Transport) -> None:
         place = f"{transport.name} heartbeat"
         try:
-            await asyncio.wait_for(transport.beat(self.count), BEAT_WITHIN_S)
+            # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together with the end.
+            async with asyncio.timeout(BEAT_WITHIN_S):
+                await transport.beat(self.count)
         except (NotDelivered, TimeoutError) as fault:
             self.live.alerts.begin(place, str(fault) or f"no end in {BEAT_WITHIN_S:g} s")
         except Exception as error:  # noqa: BLE001 - a plugin's own error takes its heartbeat, not that of others

@@ -55,11 +55,13 @@ class Inspection:
     """Listens to a house for a while and writes nothing.
 
     :param wait: told how far it is, 0 to 1.
+    :param patience_s: how much longer at most, while a device has not yet told what it is planned with.
     """
 
     blueprint: Blueprint
     length_s: float
     wait: Callable[[float], object]
+    patience_s: float = 0.0
 
     async def run(self) -> Sequence[Finding]:
         """Everything that was found, place by place."""
@@ -107,13 +109,16 @@ class Inspection:
         clock = self.blueprint.clock
         inverters = [d.name for d in self._devices if isinstance(d.equipment, HybridInverterSpec)]
         image = ProcessImage(inverters=inverters)
-        count = max(1, round(self.length_s / EVERY_S))
-        samples = []
-        for k in range(count):
+        count, most = (max(1, round(s / EVERY_S)) for s in (self.length_s, self.length_s + self.patience_s))
+        samples: list[Readings] = []
+        while len(samples) < count or (len(samples) < most and not self._all_readable(samples[-1])):
             await clock.sleep(EVERY_S)
             samples.append(image.take(clock.now(), [transport.readings() for transport in transports]))
-            self.wait((k + 1) / count)
+            self.wait(min(1.0, len(samples) / count))
         return samples
+
+    def _all_readable(self, readings: Readings) -> bool:
+        return all(finding.verdict is Verdict.FINE for finding in readable(self._devices, readings))
 
     async def _can_let_go(self, device: Device, transports: Sequence[Transport]) -> Finding:
         """Read what a release would write: reachable, and released already or not."""

@@ -64,10 +64,10 @@ class Outbox:
             except NotDelivered:
                 continue
             self._work.clear()
-            try:
-                await asyncio.wait_for(self._work.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+            # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together with the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._work.wait()
 
     async def empty(self, within_s: float) -> None:
         """Wait until all is sent, as `run` does, or so long [s of the wall]."""
