@@ -291,11 +291,12 @@ def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of one megabyte."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small disk; the page limit of SQLite stands in for it above")
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["/usr/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    mount = ["/usr/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no small disk may be mounted here ({done.stderr.strip()}); the page limit above stands in for it")
     yield place
     subprocess.run(["/usr/bin/umount", str(place)], check=True)
 
