@@ -29,9 +29,6 @@ class AlertBook:
         else:
             self.clear(subject)
 
-    def __contains__(self, subject: str) -> bool:
-        return subject in self._alerts
-
     @property
     def all(self) -> Sequence[Alert]:
         return tuple(self._alerts.values())

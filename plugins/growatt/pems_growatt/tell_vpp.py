@@ -21,8 +21,6 @@ WIT_ENDS_S = 35.0
 """A WIT whose authority is given back needs this long before remote control is switched off."""
 HOLD_PERCENT = 1
 """Acts as battery first: the battery is not discharged."""
-SMALL_CHANGE_PERCENT = 3
-"""Power is not told anew for less (D.3)."""
 
 
 class VppFamily:
