@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,12 +19,12 @@ from pems_core.runtime.inspection import EngineRuns, Finding, Inspection, Verdic
 from pems_core.runtime.rescue import READ, TOLD, Rescue
 from pems_core.site import read_house
 
+from .hands import GIVE_BACK_WITHIN_S, within
 from .options import house_option
 
 LISTEN_S = 90.0
 PATIENCE_S = 240.0
 """A Miniserver tells what has not changed every five minutes."""
-RELEASE_WITHIN_S = 60.0
 
 
 @click.command()
@@ -74,11 +73,11 @@ def let_go(blueprint: Blueprint) -> list[Finding]:
     """Give every device back, as the end of `pems run` does."""
     names = [device.name for device in blueprint.house.house.devices if device.controls()]
     rescue = Rescue(blueprint, names, "pems check --release", who="check")
-    until = time.monotonic() + RELEASE_WITHIN_S
-    asyncio.run(rescue.run(lambda: time.monotonic() < until))
+    asyncio.run(within(rescue, GIVE_BACK_WITHIN_S))
+    known = {name: rescue.done.get(name, "no answer") for name in names}
     return [
         Finding(name, "was let go", Verdict.FINE if how in (READ, TOLD) else Verdict.WRONG, how)
-        for name, how in rescue.done.items()
+        for name, how in known.items()
     ]
 
 

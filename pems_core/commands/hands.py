@@ -2,8 +2,8 @@
 
 import asyncio
 import getpass
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,14 @@ class Alone:
             return "no device is commanded"
         wear = StoredWearBook(self.store, self.blueprint.clock)
         rescue = Rescue(self.blueprint, devices, why, wear, who="command line")
-        until = time.monotonic() + GIVE_BACK_WITHIN_S
-        asyncio.run(rescue.run(lambda: time.monotonic() < until))
-        return "; ".join(f"{name}: {how}" for name, how in rescue.done.items())
+        asyncio.run(within(rescue, GIVE_BACK_WITHIN_S))
+        return "; ".join(f"{name}: {rescue.done.get(name, 'no answer')}" for name in devices)
+
+
+async def within(rescue: Rescue, seconds: float) -> None:
+    """Give back what can be given back in so long [s of the wall]."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(rescue.run(lambda: True), seconds)
 
 
 def me() -> str:

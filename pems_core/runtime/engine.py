@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ RELEASE_WITHIN_S = 20.0
 """How long giving back may take at the end [s of the wall]."""
 FAREWELL_WITHIN_S = 3.0
 """How long the broker is waited for at the end, for what is still to be told [s of the wall]."""
+CANCEL_AGAIN_S = 2.0
+"""When a task that was cancelled and has not ended is cancelled again [s of the wall]."""
 PRICES_EVERY_S = 15.0
 """How often the file of prices is looked at [s of the clock]."""
 
@@ -222,8 +224,12 @@ class Engine:
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks and wait until they have ended, however they do."""
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        # Again after a while: before Python 3.12 a cancellation can get lost in asyncio.wait_for.
+        ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("%s failed at its end", task.get_name(), exc_info=error)

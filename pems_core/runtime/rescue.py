@@ -93,10 +93,12 @@ class Rescue:
         return [n for n in self.devices if self.done.get(n) != READ and self._told[n] < TELL_TIMES]
 
     async def _round(self, transports: Sequence[Transport]) -> None:
-        for name in self._left:
-            self.done[name] = await self._release(self._device(name), transports)
-            if self.done[name] == TOLD:
-                self._told[name] += 1
+        """All at once: a device that answers slowly holds up none of the others."""
+        left = self._left
+        known = await asyncio.gather(*(self._release(self._device(name), transports) for name in left))
+        for name, how in zip(left, known, strict=True):
+            self.done[name] = how
+            self._told[name] += how == TOLD
 
     def _device(self, name: str) -> Device:
         return next(device for device in self.blueprint.house.house.devices if device.name == name)
@@ -126,6 +128,8 @@ class Rescue:
             receipt = await carrier.send(command)
         except (NotDelivered, WornOut) as fault:
             return f"not delivered: {fault}"
+        except Exception as error:  # noqa: BLE001 - a plugin's own error takes its device, which is tried again
+            return f"not delivered: {type(error).__name__}: {error}"
         if receipt.stage.failed:
             return f"{receipt.stage}: {receipt.detail}"
         return receipt
