@@ -4,9 +4,11 @@ pymodbus takes a reply of the wrong length and an echo of another value for succ
 the whole timeout when the connection ends (protocols A.1, "pymodbus facts").
 """
 
+import asyncio
 import logging
 import struct
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -19,6 +21,8 @@ from pems_core.domain import NotDelivered
 from .lines import ModbusRefused, NoAnswer, Space
 from .modbus_address import Address, SerialAddress
 from .modbus_errors import WrongLength
+
+_T = TypeVar("_T")
 
 MOST_READ = 125
 MOST_WRITTEN = 123
@@ -79,7 +83,7 @@ class ModbusWire:
         """
         :raises NotDelivered: if there is no connection.
         """
-        if not await self._client.connect():
+        if not await _cancellable(self._client.connect()):
             raise NotDelivered(f"{self._url}: no connection")
         self._client.ctx.next_tid = self.transactions
 
@@ -118,7 +122,7 @@ class ModbusWire:
             raise NotDelivered(f"{place}: the connection was lost before") from None
         self._waiting = True
         try:
-            answer = await asked
+            answer = await _cancellable(asked)
         except ConnectionException:
             raise NoAnswer(f"{place}: the connection was lost") from None
         except ModbusException:
@@ -132,6 +136,19 @@ class ModbusWire:
         future = self._client.ctx.response_future
         if not up and self._waiting and not future.done():
             future.set_exception(ConnectionException("lost"))
+
+
+async def _cancellable(asked: Awaitable[_T]) -> _T:
+    """What was asked for, unless whoever asked is to end.
+
+    Before Python 3.12 the `wait_for` in pymodbus swallows a cancellation that comes together with the answer (bpo-37658).
+    """
+    task = asyncio.current_task()
+    cancelled = 0 if task is None else task.cancelling()
+    answer = await asked
+    if task is not None and task.cancelling() > cancelled:
+        raise asyncio.CancelledError
+    return answer
 
 
 def _accepted(place: str, answer: ModbusPDU, function: int) -> ModbusPDU:
