@@ -175,6 +175,25 @@ async def test_the_result_of_an_earlier_command_is_no_answer(mosquitto: Mosquitt
         assert home.inverter.get("holding", 1091) == 70
 
 
+@pytest.mark.trap("59")
+async def test_a_result_that_the_broker_kept_answers_no_open_request(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result of this very command is delivered anew while its repetition waits; PEMS does not take it."""
+    monkeypatch.setattr("pems_growatt.oig_gateway.ANSWER_WITHIN_S", 1.0)
+    async with house(mosquitto) as home:
+        command = charge_to(home, 0.8)
+        kept = {"correlationId": command.id, "command": "batteryfirst/set/stopsoc", "success": False, "message": "kept"}
+        await home.transport.check(command)
+        home.stick.lose_next("batteryfirst/set/stopsoc", executed=False)
+        await publish(mosquitto, "energy/solar/result", json.dumps(kept), retain=True)
+        sending = asyncio.ensure_future(home.transport.send(command))
+        await until(lambda: not home.stick.waits_to_lose, "the request")
+        async with home.lines.mqtt.messages("energy/solar/#"):
+            with pytest.raises(NotDelivered, match="no answer within"):
+                await sending
+
+
 @pytest.mark.trap("60")
 async def test_one_request_is_in_flight_at_a_time(mosquitto: Mosquitto) -> None:
     """Replies of two equal requests would be swapped; PEMS never has two, whoever asks."""

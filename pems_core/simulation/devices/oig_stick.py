@@ -95,6 +95,11 @@ class OigStick:
         """
         self._to_lose[name] = executed
 
+    @property
+    def waits_to_lose(self) -> bool:
+        """A request that shall be lost has not come yet."""
+        return bool(self._to_lose)
+
     async def run(self) -> None:
         """Keep connected, publish and answer, until cancelled."""
         while True:
