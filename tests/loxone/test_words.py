@@ -264,6 +264,18 @@ class TestImage:
             self.hear(image, "user", 1, NOON + timedelta(hours=hours))
             assert image.held_by("kitchen", NOON + timedelta(hours=hours)) == ("user" if hours <= 4 else "")
 
+    @pytest.mark.trap("91")
+    def test_a_sensor_that_fell_silent_is_not_vouched_for_any_longer(self) -> None:
+        """A sensor said nothing more while the Miniserver lived on: its last value became stale, the room local."""
+        image = Image("heating", ["kitchen"], timedelta(hours=6))
+        self.hear(image, "temperature", 21.0, NOON)
+        for hours, vouched in ((5, True), (7, False)):
+            now = NOON + timedelta(hours=hours)
+            image.alive(now)
+            reading = image.readings(now)["heating/kitchen_temperature_c"]
+            assert (reading.measured_at == now) is vouched
+            assert bool(image.rooms["kitchen"].unreliable(now)) is not vouched
+
     def test_what_comes_late_does_not_replace_what_is_newer(self) -> None:
         image = Image("heating", ["kitchen"], timedelta(hours=6))
         self.hear(image, "relay", "on", NOON)

@@ -1,5 +1,6 @@
 """A simulated Miniserver at a broker: its native MQTT plugin, or a gateway beside it (protocols C.5)."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -84,6 +85,9 @@ class MiniserverMqtt:
             try:
                 await self._session()
             except aiomqtt.MqttError:
+                # A client that is cancelled while it disconnects may raise this in place of the cancellation.
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from None
                 await look_again(self._miniserver.clock, LOOKS_EVERY_S)
 
     async def _until(self, power: Power) -> None:

@@ -19,6 +19,10 @@ RELEASE_SPACING_S = 0.2
 """A hand-back is always allowed, and all rooms must be handed back before PEMS ends."""
 CONTROL_SPACING_S = 30.0
 """No more than one write a second in all, and one in 30 s to each control (protocols C.1, D.4)."""
+BEAT_SPACING_S = 45.0
+"""The watchdog wants a change about once a minute (protocols C.6)."""
+RENEWED_AT_ONCE = 3
+"""One after the other, and a beat must not take long; the next one renews the next."""
 FEW_POLLS = 2.5
 """A target is shown within two polls (protocols D.4)."""
 LIFE_S, RENEWED_S = 45 * 60, 30 * 60
@@ -45,6 +49,7 @@ class LoxoneHttp(LoxoneTransport):
         self._own_ends: dict[str, set[int]] = {room.name: set() for room in settings.room}
         """All ends that PEMS has written or is writing: a poll that began before a write shows the one before."""
         self._written_s = 0.0
+        self._next_beat_s = 0.0
         self._next_of_s: dict[str, float] = {}
 
     async def run(self, lines: Lines) -> None:
@@ -59,10 +64,11 @@ class LoxoneHttp(LoxoneTransport):
 
     async def beat(self, count: int) -> None:
         """See `Transport`. Overrides need no heartbeat: they end by themselves, and only a beat renews them (92)."""
-        if self._overrides is None:
-            await self._put(f"{io_path(self._settings.heartbeat_input)}/{count}", WRITE_SPACING_S, waits=True)
-        else:
+        if self._overrides is not None:
             await self._renew(self._overrides)
+        elif self.lines.clock.elapsed_s() >= self._next_beat_s:
+            await self._put(f"{io_path(self._settings.heartbeat_input)}/{count}", WRITE_SPACING_S, waits=False)
+            self._next_beat_s = self.lines.clock.elapsed_s() + BEAT_SPACING_S
         self.image.beaten(self.now())
 
     # Writing
@@ -78,10 +84,16 @@ class LoxoneHttp(LoxoneTransport):
     async def _renew(self, words: OverrideWords) -> None:
         """Make overrides last that are still wanted and still there; one that somebody ended stays ended (83)."""
         now = self.now()
-        for command in self.wishes.in_force(now):
-            wanted = words.wish(command) is not None and self.wishes.refused(command, now) is None
-            if wanted and not self._holds_on(command) and self.wishes.judge(command, now).stage is Stage.READBACK_OK:
-                await self._write(command)
+        ending = [
+            command
+            for command in self.wishes.in_force(now)
+            if words.wish(command) is not None
+            and not self._holds_on(command)
+            and self.wishes.refused(command, now) is None
+            and self.wishes.judge(command, now).stage is Stage.READBACK_OK
+        ]
+        for command in ending[:RENEWED_AT_ONCE]:
+            await self._write(command)
 
     async def _write(self, command: Command) -> Receipt | None:
         if not WRITABLE.fullmatch(command.payload):

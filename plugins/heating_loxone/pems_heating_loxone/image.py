@@ -57,6 +57,7 @@ class RoomImage:
     def __init__(self, device: str, name: str, stuck_after: timedelta) -> None:
         self.name = name
         self._device = device
+        self._stuck_after = stuck_after
         self._sensor = TemperatureSensor(stuck_after)
         self._heard: dict[str, Heard] = {}
         self._unloaded_since: datetime | None = None
@@ -112,6 +113,9 @@ class RoomImage:
             return None
         reading = heard.reading
         lives_on = heard.session == session and alive_at is not None and reading.quality is not Quality.STALE
+        if what == "temperature" and alive_at is not None and alive_at - reading.measured_at > self._stuck_after:
+            # No room keeps its temperature to a tenth for so long: its sensor has fallen silent.
+            return reading
         if lives_on and alive_at is not None and alive_at > reading.measured_at:
             return replace(reading, measured_at=alive_at, received_at=alive_at)
         return reading
@@ -122,6 +126,9 @@ class RoomImage:
 
     def unreliable(self, now: datetime) -> str:
         """Why PEMS must leave the room to its own thermostat; empty if it need not."""
+        heard = self._heard.get("temperature")
+        if heard is not None and now - heard.reading.received_at > self._stuck_after:
+            return f"its temperature was last heard at {heard.reading.received_at:%Y-%m-%d %H:%M} UTC"
         lost = self._believed_at is None or now - self._believed_at > MAX_AGE
         if not self.doubt or not (self._judged_as.stuck or lost):
             return ""
