@@ -141,7 +141,8 @@ class ModbusWire:
 async def _cancellable(asked: Awaitable[_T]) -> _T:
     """What was asked for, unless whoever asked is to end.
 
-    Before Python 3.12 the `wait_for` in pymodbus swallows a cancellation that comes together with the answer (bpo-37658).
+    Before Python 3.12 the `wait_for` in pymodbus swallows a cancellation that comes together with the
+    answer (bpo-37658).
     """
     task = asyncio.current_task()
     cancelled = 0 if task is None else task.cancelling()
