@@ -104,7 +104,7 @@ class Engine:
             self._begin_stopped()
             own = [asyncio.create_task(run, name=name) for name, run in self._own_tasks()]
             stack.push_async_callback(_stop, own)
-            crash = await self._wait(own)
+            crash = await self._wait([*own, *carrying])
             released = await self._let_go(own, crash or self._why)
             await self.outbox.empty(FAREWELL_WITHIN_S)
         ended = Ended(crash or self._why, bool(crash), released)
@@ -133,9 +133,9 @@ class Engine:
     async def _ended(self) -> None:
         await self._end.wait()
 
-    async def _wait(self, own: Sequence[asyncio.Task[None]]) -> str:
+    async def _wait(self, tasks: Sequence[asyncio.Task[None]]) -> str:
         """Wait for the end; what failed, or nothing if the end was asked for."""
-        done, _ = await asyncio.wait(own, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if self._end.is_set():
             return ""
         task = next(iter(done))

@@ -41,6 +41,8 @@ class BoundedPlanner(Planner):
         self._abandoned: list[threading.Thread] = []
         self._wake = threading.Event()
         self._closed = False
+        self._busy: list[Planner] = []
+        self._changing = threading.Lock()
 
     def remember(self, plan: Plan | None) -> None:
         """Begin with a plan of an earlier run."""
@@ -62,7 +64,7 @@ class BoundedPlanner(Planner):
         if self.hanging >= MOST_ABANDONED:
             return self._without_search(state, forecasts, f"{MOST_ABANDONED} searches hang; no further one is begun")
         try:
-            plan = self._within(lambda: self._inner.plan(state, forecasts))
+            plan = self._within(self._inner, lambda: self._inner.plan(state, forecasts))
             self.faults = list(self._inner.faults)
         except Overdue as overdue:
             return self._without_search(state, forecasts, str(overdue))
@@ -76,18 +78,19 @@ class BoundedPlanner(Planner):
         rungs.last = self.last
         self._inner = self._new_planner(self.house, self.options)
         try:
-            plan = self._within(lambda: rungs.plan(state, forecasts))
+            plan = self._within(rungs, lambda: rungs.plan(state, forecasts))
         except Overdue as overdue:
             raise NoPlan(f"{why}; {overdue}") from overdue
         self.faults = list(rungs.faults)
         self.last = self._inner.last = plan
         return plan
 
-    def _within(self, work: Callable[[], T]) -> T:
-        """What the work gives, if it is done in time."""
+    def _within(self, planner: Planner, work: Callable[[], T]) -> T:
+        """What the work of a planner gives, if it is done in time."""
         done: list[T] = []
         errors: list[BaseException] = []
-        self._wake.clear()
+        # One of its own for each: a search that was given up and returns later must wake nobody else.
+        wake = self._wake = threading.Event()
 
         def run() -> None:
             try:
@@ -95,12 +98,17 @@ class BoundedPlanner(Planner):
             except BaseException as error:  # noqa: BLE001 - handed to the caller's thread as it is
                 errors.append(error)
             finally:
-                self._wake.set()
+                self._returned(planner)
+                wake.set()
 
         # A daemon: a thread that hangs must not keep the process from ending.
         thread = threading.Thread(target=run, name="plan", daemon=True)
+        with self._changing:
+            self._busy.append(planner)
         thread.start()
-        self._wake.wait(self.patience_s)
+        if self._closed:
+            wake.set()
+        wake.wait(self.patience_s)
         if errors:
             raise errors[0]
         if not done:
@@ -108,12 +116,20 @@ class BoundedPlanner(Planner):
             raise Overdue(f"no plan in {self.patience_s:g} s; the search was given up")
         return done[0]
 
+    def _returned(self, planner: Planner) -> None:
+        """A thread is done with a planner; nobody needs it any more if it was given up, or all is over."""
+        with self._changing:
+            self._busy.remove(planner)
+            if self._closed or planner is not self._inner:
+                planner.close()
+
     def close(self) -> None:
-        """Let go whoever waits for a plan, and end the solver unless a search still uses it."""
-        self._closed = True
+        """Let go whoever waits for a plan; a search that still runs closes its solver when it returns."""
+        with self._changing:
+            self._closed = True
+            if self._inner not in self._busy:
+                self._inner.close()
         self._wake.set()
-        if not self.hanging:
-            self._inner.close()
 
 
 class _NoSearch(Planner):

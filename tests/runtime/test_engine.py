@@ -11,6 +11,7 @@ import pytest
 
 from pems_core.domain import Forecasts, Plan, SiteState
 from pems_core.planning.planner import Planner
+from pems_core.runtime.door import Declined, ask_engine
 from pems_core.runtime.engine import Engine
 from pems_core.runtime.patience import BoundedPlanner
 
@@ -331,3 +332,14 @@ async def test_works_without_a_broker_section(start_engine: Start) -> None:
         await asyncio.sleep(0.5)
         assert not running.ended.done()
         assert running.engine.outbox.kept["status"]
+
+
+async def test_the_command_line_reaches_the_engine_through_its_socket(start_engine: Start) -> None:
+    async with start_engine() as running:
+        await wait_for(lambda: running.server.told)
+        stop = {"action": "stop", "by": "tester"}
+        done = await asyncio.to_thread(ask_engine, running.engine.folder, "emergency/set", stop)
+        assert "given back: inverter" in done
+        await wait_for(lambda: running.server.told == {})
+        with pytest.raises(Declined, match="action"):
+            await asyncio.to_thread(ask_engine, running.engine.folder, "emergency/set", stop | {"action": "go"})
