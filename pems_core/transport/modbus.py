@@ -12,6 +12,7 @@ from .modbus_address import TcpAddress, parse_address
 from .modbus_breaker import Breaker
 from .modbus_errors import LeftAlone
 from .modbus_pace import Pace
+from .modbus_turn import Turn
 from .modbus_wire import LAST_REGISTER, MOST_READ, MOST_WRITTEN, ModbusWire
 
 READ_ATTEMPTS = 3
@@ -40,7 +41,7 @@ class ModbusConnection:
         self._clock = clock
         self._timeout_s = timeout_s
         self._pace = Pace(clock, spacing_s)
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
         self._wire: ModbusWire | None = None
         self._transactions = 0
         self._late_reply_possible = False
@@ -67,11 +68,14 @@ class ModbusConnection:
         :param gate: raises if the request is not to be made any more when its turn has come.
         :raises NotDelivered: if nothing was sent, and as `talk` does.
         """
-        async with self._turn:
+
+        async def ready() -> None:
             if self._closed:
                 raise NotDelivered(f"{self.url} was closed")
             gate()
             await self._pace.wait()
+
+        async with self._turn.taken(ready):
             answered = False
             try:
                 wire = await self._open_wire()
@@ -91,7 +95,7 @@ class ModbusConnection:
     async def close(self) -> None:
         """Close it for good, after the exchange that is going on."""
         self._closed = True
-        async with self._turn:
+        async with self._turn.taken(_at_once):
             self._drop()
 
     async def _open_wire(self) -> ModbusWire:
@@ -174,6 +178,10 @@ class ModbusUnit:
 def line(url: str, unit: int, clock: Clock, *, spacing_s: float, timeout_s: float) -> ModbusUnit:
     """A line to one unit over a connection of its own; see `ModbusConnection`."""
     return ModbusConnection(url, clock, spacing_s, timeout_s).unit(unit)
+
+
+async def _at_once() -> None:
+    """Closing needs no rest of the bus."""
 
 
 def _require_place(address: int, count: int, most: int) -> None:

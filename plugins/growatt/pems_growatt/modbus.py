@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pems_core.domain import Alert, Command, NotDelivered, Reading, Receipt, Severity, Stage, Value
 from pems_core.transport.lines import Lines, ModbusLine
+from pems_core.transport.urgency import commands_first
 
 from .alerts import AlertBook
 from .control import MOST_OFFSET_S, Control, Permissions
@@ -87,6 +88,10 @@ class GrowattModbus:
 
     async def send(self, command: Command) -> Receipt:
         """As `Transport.send`."""
+        with commands_first():
+            return await self._send(command)
+
+    async def _send(self, command: Command) -> Receipt:
         control = self._ready(command)
         try:
             word = Word.of(command)
