@@ -49,7 +49,19 @@ class Dialogue(Generic[Answer]):
 
 
 async def together(*parts: Coroutine[object, object, None]) -> None:
-    """Let several things go on at once, until cancelled or one of them fails, which ends the others."""
-    async with asyncio.TaskGroup() as group:
-        for part in parts:
-            group.create_task(part)
+    """Let several things go on at once, until cancelled or one of them fails, which ends the others.
+
+    Not a TaskGroup: that of Python 3.11 leaves its task marked as cancelled when a part fails, and
+    forgets a real cancellation that comes together with a failure.
+
+    :raises ExceptionGroup: of what failed.
+    """
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    if errors := [end for end in ends if isinstance(end, Exception)]:
+        raise ExceptionGroup("parts of one conversation failed", errors)
