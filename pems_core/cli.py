@@ -1,28 +1,58 @@
 """The `pems` command; each subcommand is a module of `pems_core.commands`."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 import click
 
-from .commands.check import check
-from .commands.demo import demo
-from .commands.guard import guard
-from .commands.override import override
-from .commands.plan import plan
-from .commands.plugins import plugins
-from .commands.release import release
-from .commands.run import run
-from .commands.simulate import simulate
-from .commands.stage import stage
-from .commands.stop import stop
 from .domain import BadSeries, ConfigError, PemsError
 
 WRONG_INPUT = 2
 FAILED = 1
 
 
+COMMANDS = (
+    "check",
+    "demo",
+    "guard",
+    "override",
+    "plan",
+    "plugins",
+    "release",
+    "run",
+    "simulate",
+    "stage",
+    "stop",
+)
+"""Each is a module of `pems_core.commands` with a command of the same name."""
+
+
+class OnDemand(Mapping[str, click.Command]):
+    """The commands by name; each is imported when it is asked for.
+
+    Who says `pems stop` shall not wait for what draws pictures.
+    """
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        command: click.Command = vars(import_module(f"{__package__}.commands.{name}"))[name]
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
 class Commands(click.Group):
     """Tells what PEMS knows to be wrong in one line a fault, without a traceback unless `--debug` is given."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = OnDemand()  # type: ignore[assignment]  # nobody adds to them
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -39,10 +69,6 @@ class Commands(click.Group):
 @click.version_option(package_name="pems", message="%(prog)s %(version)s")
 def pems(debug: bool) -> None:
     """Plan and run the energy of one house."""
-
-
-for command in (check, demo, guard, override, plan, plugins, release, run, simulate, stage, stop):
-    pems.add_command(command)
 
 
 def main() -> None:
