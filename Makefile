@@ -26,7 +26,7 @@ endif
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: setup-run ## Set up everything and run three winter days of a simulated house
+demo: setup-run ## Set up everything and run a simulated house live, until Ctrl-C
 	$(BIN)/pems demo
 
 test: setup programs check ## Set up everything, check the code and run all tests

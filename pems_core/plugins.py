@@ -13,7 +13,7 @@ import pluggy
 
 from . import hookspecs
 from .config import CORE_SECTIONS, Config, Section, StagesSection, did_you_mean
-from .domain import ConfigError
+from .domain import ConfigError, CycleReport
 from .protocols import Device, Forecaster, RuleBased, Strategy, Transport
 
 GROUP = "pems"
@@ -127,6 +127,17 @@ def create_transports(manager: pluggy.PluginManager, config: Config) -> tuple[Tr
     if faults:
         raise PluginError(faults)
     return transports
+
+
+def tell_finished(manager: pluggy.PluginManager, report: CycleReport) -> list[str]:
+    """Tell every plugin what a cycle did. One line for each that failed; the others still hear."""
+    faults = []
+    for plugin in _names(manager):
+        try:
+            _only(manager, "cycle_finished", plugin)(report=report)
+        except Exception as error:  # noqa: BLE001 - who only looks cannot stop the house
+            faults.append(f"{plugin}: {type(error).__name__}: {_one_line(error)}")
+    return faults
 
 
 def given(manager: pluggy.PluginManager, config: Config) -> dict[str, Given]:

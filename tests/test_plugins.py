@@ -15,6 +15,7 @@ from pems_core.domain import (
     Command,
     Control,
     ControlKind,
+    CycleReport,
     Decision,
     Executed,
     FlexibleLoadSpec,
@@ -27,6 +28,7 @@ from pems_core.domain import (
 )
 from pems_core.hookspecs import hookimpl
 from pems_core.planning.model import DispatchModel
+from pems_core.planning.planner import Planner
 from pems_core.plugins import (
     PluginError,
     create_devices,
@@ -34,8 +36,11 @@ from pems_core.plugins import (
     find_plugins,
     load_plugins,
     stage_faults,
+    tell_finished,
 )
 from pems_core.protocols import Device
+
+from .houses import battery_at, inverter, small_house
 
 SHIPPED = {"flexible_load", "forecasters", "growatt", "heating_loxone", "strategies"}
 SMALL_HOUSE = """
@@ -253,3 +258,32 @@ class TestTheCommand:
         arguments = ("check", "--house", str(tmp_path / "gone.toml"))
         assert isinstance(run(*arguments).exception, SystemExit)
         assert isinstance(run("--debug", *arguments).exception, ConfigError)
+
+
+class Onlooker:
+    """Remembers the cycles that it was told of."""
+
+    def __init__(self) -> None:
+        self.seen: list[CycleReport] = []
+
+    @hookimpl
+    def cycle_finished(self, report: CycleReport) -> None:
+        self.seen.append(report)
+
+
+class Stumbling:
+    @hookimpl
+    def cycle_finished(self, report: CycleReport) -> None:
+        raise OSError("the disk is full")
+
+
+def test_an_onlooker_that_fails_keeps_no_other_from_hearing() -> None:
+    before, after = Onlooker(), Onlooker()
+    small = small_house({inverter(): battery_at(0.5)})
+    plan = Planner(small.house, small.options, guarded=False).plan(small.state, small.forecasts)
+    report = CycleReport(small.state, small.forecasts, plan, ())
+    plugins = load_plugins(extra={"a": before, "b": Stumbling(), "c": after})
+
+    assert tell_finished(plugins, report) == ["b: OSError: the disk is full"]
+
+    assert before.seen == after.seen == [report]

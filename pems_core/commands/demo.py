@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from math import ceil
@@ -36,7 +37,7 @@ HEADINGS = ("time", "price", "SOC", "mode", "grid", "PV", "rooms", "cost", "plan
 
 
 @click.command()
-@click.option("--speed", type=click.FloatRange(1, 600), default=60.0, show_default=True, help="Seconds in one second.")
+@click.option("--speed", type=click.FloatRange(1, 600), default=30.0, show_default=True, help="Seconds in one second.")
 @click.option("--hours", type=click.FloatRange(min=0.25, max=24 * MOST_DAYS), help="End by itself. [until Ctrl-C]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the broker. [a free one]")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Of the generated days.")
@@ -48,10 +49,7 @@ def demo(speed: float, hours: float | None, port: int | None, seed: int) -> None
     """
     with tempfile.TemporaryDirectory(prefix="pems-demo-") as folder:
         trial = Demo(Path(folder), speed, hours, seed)
-        try:
-            ended = asyncio.run(trial.run(port))
-        except OSError as error:
-            raise click.ClickException(f"--port: {error}") from error
+        ended = asyncio.run(trial.run(port))
         trial.sum_up(ended)
         sys.stdout.flush()
         code = ended.exit_code
@@ -76,7 +74,11 @@ class Demo:
 
     async def run(self, port: int | None) -> Ended:
         """Run until Ctrl-C or the hours are over."""
-        async with EmbeddedBroker(port) as broker:
+        async with AsyncExitStack() as stack:
+            try:
+                broker = await stack.enter_async_context(EmbeddedBroker(port))
+            except OSError as error:
+                raise click.ClickException(f"--port: {error}") from error
             self._build(broker)
             self._say_where(broker)
             async with self.house.serving():
@@ -113,7 +115,7 @@ class Demo:
         click.echo(_row(HEADINGS))
 
     def _begun(self, engine: Engine) -> None:
-        engine.finished = [self._show]
+        engine.finished = [*engine.finished, self._show]
         if self.hours is not None:
             left_s = self.hours * 3600 / self.speed
             asyncio.get_running_loop().call_later(left_s, engine.end, f"{self.hours:g} hours are over")

@@ -23,12 +23,16 @@ class MqttSection(Section):
     )
     user: str = Field("", description="user name at the broker")
     password: Secret | None = Field(None, description="password at the broker")
-    ca_file: str = Field(
-        "", description="certificate authority that signed the broker's certificate; default: known ones"
-    )
+    ca_file: str = Field("", description="authority that signed the broker's certificate; default: known ones")
     client_certificate_file: str = Field("", description="certificate by which PEMS shows who it is")
     client_key_file: str = Field("", description="key of that certificate")
     prefix: str = Field("pems", description="first part of PEMS's own topics; the site's name follows")
+
+    def beside(self, folder: Path) -> "MqttSection":
+        """The same, with relative files looked for in the folder of the house file."""
+        names = ("ca_file", "client_certificate_file", "client_key_file")
+        named = {name: str(folder / file) for name in names if (file := getattr(self, name))}
+        return self.model_copy(update=named)
 
     def faults(self) -> Iterable[Fault]:
         parts = urlsplit(self.url)

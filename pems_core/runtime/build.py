@@ -1,5 +1,6 @@
 """From a house file to an engine that can run."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,9 @@ from pems_core.commanding.store import Store
 from pems_core.commanding.wear import RelayBook, StoredWearBook
 from pems_core.config import Config, MqttSection, StagesSection, StateSection
 from pems_core.cycle import Site
-from pems_core.domain import HybridInverterSpec, Receipt
+from pems_core.domain import CycleReport, HybridInverterSpec, Receipt
 from pems_core.forecasting.chain import ranked
-from pems_core.plugins import create_forecasters, create_transports
+from pems_core.plugins import create_forecasters, create_transports, tell_finished
 from pems_core.protocols import Device, Forecaster, Transport
 from pems_core.site import HouseFile, read_house
 from pems_core.transport.house_lines import HouseLines
@@ -26,7 +27,7 @@ from pems_core.transport.image import ProcessImage
 
 from .alerts import AlertBook
 from .contract import last_words
-from .engine import Engine
+from .engine import Engine, Watcher
 from .health import Health
 from .history import Recorder
 from .live import Commanding, Live
@@ -64,7 +65,8 @@ class Blueprint:
     @property
     def mqtt_section(self) -> MqttSection | None:
         """None if the house has no broker."""
-        return self.config.get(MqttSection)
+        section = self.config.get(MqttSection)
+        return None if section is None else section.beside(self.beside)
 
     @property
     def prefix(self) -> str:
@@ -124,4 +126,15 @@ class Blueprint:
         section = self.mqtt_section
         will = (f"{self.prefix}/status", as_text(last_words(self.clock.now())))
         lines = HouseLines(section, self.clock, live.commanding.wear, f"pems-{self.house.site.name}", will)
-        return Engine(live, lines, self.folder, self.prefix, mqtt=section is not None)
+        return Engine(
+            live, lines, self.folder, self.prefix, mqtt=section is not None, finished=[self._tell_plugins(live)]
+        )
+
+    def _tell_plugins(self, live: Live) -> Watcher:
+        """Lets plugins look at each cycle."""
+
+        async def tell(report: CycleReport, reasons: Sequence[str]) -> None:
+            faults = await asyncio.to_thread(tell_finished, self.manager, report)
+            live.alerts.set("cycle_finished", "; ".join(faults))
+
+        return tell
