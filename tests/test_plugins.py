@@ -40,7 +40,7 @@ from pems_core.plugins import (
 )
 from pems_core.protocols import Device
 
-from .houses import battery_at, inverter, small_house
+from . import houses
 
 SHIPPED = {"flexible_load", "forecasters", "growatt", "heating_loxone", "strategies"}
 SMALL_HOUSE = """
@@ -148,7 +148,7 @@ class TestFinding:
         assert found.keys() >= SHIPPED
         growatt = found["growatt"]
         assert (growatt.distribution, growatt.section, growatt.fault) == ("pems-growatt", "growatt", "")
-        assert growatt.hooks == ("create_devices", "declare_config")
+        assert growatt.hooks == ("create_devices", "create_transports", "declare_config")
 
     def test_a_plugin_of_ones_own_stands_beside_them(self) -> None:
         plugins = load_plugins({"sauna": SaunaPlugin()})
@@ -279,7 +279,7 @@ class Stumbling:
 
 def test_an_onlooker_that_fails_keeps_no_other_from_hearing() -> None:
     before, after = Onlooker(), Onlooker()
-    small = small_house({inverter(): battery_at(0.5)})
+    small = houses.small_house({houses.inverter(): houses.battery_at(0.5)})
     plan = Planner(small.house, small.options, guarded=False).plan(small.state, small.forecasts)
     report = CycleReport(small.state, small.forecasts, plan, ())
     plugins = load_plugins(extra={"a": before, "b": Stumbling(), "c": after})
