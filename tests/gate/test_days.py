@@ -66,7 +66,7 @@ async def test_a_day_goes_by_plan(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async with gate_house(
         mosquitto, tmp_path, MIDNIGHT, speed=1000, poll_s=60.0, watchdog_s=900.0, every_minutes=30, soc=0.4, series=DAY
     ) as house:
-        await house.until(lambda: house.now >= MIDNIGHT + timedelta(hours=24), "a day", within_s=170)
+        await house.until(lambda: house.now >= MIDNIGHT + timedelta(hours=24), "a day", within_s=500)
         rungs = [report.plan.rung for report, _ in house.reports]
         assert len(rungs) >= 47
         assert rungs.count(Rung.SOLVER) >= 0.95 * len(rungs), rungs
@@ -102,7 +102,7 @@ async def test_over_days_registers_and_relays_live_their_fifteen_years(mosquitto
         soc=0.4,
         series=DAY,
     ) as house:
-        await house.until(lambda: house.now >= MIDNIGHT + timedelta(days=days), "days", within_s=150)
+        await house.until(lambda: house.now >= MIDNIGHT + timedelta(days=days), "days", within_s=500)
         worn = house.inverter.worn()
         assert worn, "nothing was commanded"
         assert max(worn.values()) / days <= WRITES_PER_DAY, worn

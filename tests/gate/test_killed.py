@@ -127,8 +127,9 @@ async def test_the_guard_gives_the_battery_back_when_the_engine_is_killed(mosqui
         await house.until(lambda: house.charging, "charging from the grid")
         kill(house)
         await house.until(lambda: house.inverter.order.mode == "load_first", "self-use", GUARD_WITHIN_S)
-        assert not house.inverter.order.grid_charge
         report = await _guarded(house)
+        assert not house.told_to_charge
+        assert not house.inverter.order.grid_charge
         assert report["all_back"] is True
         assert set(report["devices"]) == {"inverter", "heating"}
         house.clock.skip(LOCAL_WITHIN)
