@@ -68,9 +68,9 @@ peak_kw = 8.0
 tilt_deg = 35.0
 azimuth_deg = 180.0
 [strategy]
-name = "{strategy}"
+name = "lowest_bill"
 [solver]
-horizon_hours = 24
+horizon_hours = {horizon_hours}
 near_hours = 4
 binary_hours = 3
 time_limit_s = 3
@@ -83,6 +83,7 @@ url = "{url}"
 default = "control"
 [cycles]
 every_minutes = {every_minutes}
+stale_after_minutes = {stale_after_minutes}
 [growatt]
 ac_limit_kw = 10.0
 battery_kwh = 10.0
@@ -110,9 +111,15 @@ min_off_minutes = 15
 """
 
 
-def house_text(url: str, growatt: str, *, strategy: str = "lowest_bill", every_minutes: int = 15) -> str:
+def house_text(url: str, growatt: str, *, every_minutes: int = 15, horizon_hours: int = 24) -> str:
     """A house file."""
-    head = HOUSE.format(url=url, growatt=growatt, strategy=strategy, every_minutes=every_minutes)
+    head = HOUSE.format(
+        url=url,
+        growatt=growatt,
+        every_minutes=every_minutes,
+        stale_after_minutes=max(30, 2 * every_minutes),
+        horizon_hours=horizon_hours,
+    )
     return head + "".join(ROOM.format(name=name) for name in ROOMS)
 
 
@@ -337,8 +344,8 @@ async def gate_house(
     speed: float = 300.0,
     link: Link = "tcp",
     soc: float = 0.5,
-    strategy: str = "lowest_bill",
     every_minutes: int = 15,
+    horizon_hours: int = 24,
     poll_s: float = 15.0,
     watchdog_s: float = 300.0,
     terms: WireTrapTerms | None = None,
@@ -355,7 +362,7 @@ async def gate_house(
         await stack.enter_async_context(running(clock.run()))
         port = free_port()
         growatt = "" if link == "oig" else over_modbus(port, scheme=link, poll_s=poll_s)
-        text = house_text(mosquitto.url, growatt, strategy=strategy, every_minutes=every_minutes)
+        text = house_text(mosquitto.url, growatt, every_minutes=every_minutes, horizon_hours=horizon_hours)
         manager = production_plugins()
         config = parse_config(text, declared_sections(manager))
         blueprint = Blueprint(config, manager, clock, folder, [Expected(**lived_on)], patience_s=20.0)

@@ -1,5 +1,6 @@
 """Whole days."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,13 +12,15 @@ import pytest
 from pems_core.domain import Rung
 from tests.brokers import Mosquitto
 
-from .house import ROOMS, GateHouse, Series, gate_house, local_hour
+from .house import ROOMS, GateHouse, Seen, Series, gate_house, local_hour
 
 MIDNIGHT = datetime(2025, 3, 10, 23, 0, 5, tzinfo=UTC)
 """In Prague."""
 COMFORT_C = (20.0, 22.0)
 SENSOR_K = 0.15
 """Temperatures are told in tenths, and a room may cross its band for the length of a relay's minimum time."""
+AS_LONG_AS_S = 60.0
+"""Of the wall: as many days as pass in it, and one at least; the benchmark of 30 days is another."""
 WRITES_PER_DAY = 10
 STARTS_PER_HOUR, STARTS_PER_DAY = 6, 18
 LEAST_RUN = timedelta(minutes=5)
@@ -54,10 +57,19 @@ def runs(house: GateHouse, room: str) -> list[timedelta]:
     return [end - begin for begin, end in pairwise(changes)]
 
 
-def follows(house: GateHouse) -> float:
-    """Share of the minutes in which the inverter was in the mode that it had been told and had taken."""
-    told = [seen for seen in house.seen if seen.told_mode is not None]
-    return sum(seen.order == seen.told_mode for seen in told) / len(told)
+SETTLES = timedelta(minutes=12)
+"""On this fast clock a command and its slot take some minutes of it."""
+
+
+def astray(house: GateHouse) -> list[Seen]:
+    """Minutes in which the inverter was, for longer than commands take, not in the mode that it had taken."""
+    changed_at, found = house.seen[0].at, []
+    for before, seen in pairwise(house.seen):
+        if seen.told_mode != before.told_mode:
+            changed_at = seen.at
+        if seen.told_mode is not None and seen.order != seen.told_mode and seen.at - changed_at > SETTLES:
+            found.append(seen)
+    return found
 
 
 @pytest.mark.gate(1)
@@ -70,7 +82,8 @@ async def test_a_day_goes_by_plan(mosquitto: Mosquitto, tmp_path: Path) -> None:
         rungs = [report.plan.rung for report, _ in house.reports]
         assert len(rungs) >= 47
         assert rungs.count(Rung.SOLVER) >= 0.95 * len(rungs), rungs
-        assert follows(house) >= 0.97, follows(house)
+        assert len(astray(house)) <= 0.01 * len(house.seen), astray(house)
+        assert max(house.inverter.worn().values()) <= WRITES_PER_DAY, house.inverter.worn()
         assert house.failed() == [], house.situation
         assert not [write for write in house.inverter.settings_written if write.unchanged]
         low, high = COMFORT_C
@@ -89,7 +102,7 @@ async def test_a_day_goes_by_plan(mosquitto: Mosquitto, tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_over_days_registers_and_relays_live_their_fifteen_years(mosquitto: Mosquitto, tmp_path: Path) -> None:
     """Unchanged values wore the memory, too: none was written, and mean writes and relay starts kept their limits."""
-    days = 2
+    began_s = time.monotonic()
     async with gate_house(
         mosquitto,
         tmp_path,
@@ -97,12 +110,15 @@ async def test_over_days_registers_and_relays_live_their_fifteen_years(mosquitto
         speed=3000,
         poll_s=120.0,
         watchdog_s=3000.0,
-        strategy="rules",
-        every_minutes=30,
+        every_minutes=60,
+        horizon_hours=12,
         soc=0.4,
         series=DAY,
     ) as house:
-        await house.until(lambda: house.now >= MIDNIGHT + timedelta(days=days), "days", within_s=500)
+        await house.until(lambda: house.now >= MIDNIGHT + timedelta(days=1), "a day", within_s=500)
+        while time.monotonic() - began_s < AS_LONG_AS_S and house.now < MIDNIGHT + timedelta(days=3):
+            await house.passes(timedelta(hours=1))
+        days = (house.now - MIDNIGHT) / timedelta(days=1)
         worn = house.inverter.worn()
         assert worn, "nothing was commanded"
         assert max(worn.values()) / days <= WRITES_PER_DAY, worn
