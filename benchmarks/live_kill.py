@@ -1,0 +1,230 @@
+"""`kill -9` of an engine, again and again, at any moment of its life."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pems_core.commanding.store import Store
+
+from .live_plant import SHORT_HORIZON, Plant, folder, plant
+from .rows import Bar, Row
+from .setting import Benchmark, Setting
+
+SPEED = 60.0
+FULL_ROUNDS, SHORT_ROUNDS = 200, 10
+SEED = 11
+LIVES_S = (0.05, 3.0)
+"""From the fork to the kill [s of the wall]."""
+ASKS_UNTIL = 0.95
+"""Share of a life until which somebody may ask."""
+SHORT_MINUTES, LONG_MINUTES = (0.5, 2.0), (20.0, 60.0)
+"""How long overrides hold: some end while nobody lives."""
+DOWN_S = (0.0, 1.0)
+EXPORT_REGISTERS = (122, 123)
+NO_EXPORT = [1, 0]
+"""The limit is on, at nothing."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """An override that was asked for."""
+
+    value: bool
+    by: str
+    until: datetime
+
+
+@dataclass
+class Deaths:
+    """What they did."""
+
+    rounds: int = 0
+    asked: int = 0
+    acknowledged: int = 0
+    lost: list[str] = field(default_factory=list)
+    writes: int = 0
+    unchanged: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    blind: int = 0
+    """Lives whose first request was a write."""
+
+
+def kill_9(setting: Setting) -> Iterator[Row]:
+    rounds = FULL_ROUNDS if setting.full else SHORT_ROUNDS
+    yield from rows_of(asyncio.run(deaths(rounds)))
+
+
+def rows_of(found: Deaths) -> Iterator[Row]:
+    of = f"of {found.rounds} kills at random moments"
+    yield Row("engines killed with SIGKILL", found.rounds)
+    yield Row("overrides asked for, acknowledged before the kill", f"{found.acknowledged} of {found.asked}")
+    yield Row("writes that reached the inverter", found.writes)
+    yield Row(f"{of}: acknowledged overrides lost", len(found.lost), "", Bar("=", 0))
+    yield Row(f"{of}: writes of what already was", len(found.unchanged), "", Bar("=", 0))
+    yield Row(f"{of}: commands carried out whose time was over", len(found.stale), "", Bar("=", 0))
+    yield Row(f"{of}: lives that wrote before they read", found.blind, "", Bar("=", 0))
+
+
+async def deaths(rounds: int, seed: int = SEED) -> Deaths:
+    """Let engines live and die."""
+    with folder() as place:
+        async with plant(place, speed=SPEED, solver=SHORT_HORIZON, days=3) as found, nursery(found) as nurse:
+            return await Killing(found, nurse, random.Random(seed)).run(rounds)  # noqa: S311 (no secret)
+
+
+class Nursery:
+    """A process that bears engines."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ready(self) -> None:
+        await self._said()
+
+    async def new_engine(self) -> int:
+        """The number of its process."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        return int(await self._said())
+
+    async def _said(self) -> bytes:
+        assert self._process.stdout is not None
+        return await asyncio.wait_for(self._process.stdout.readline(), 120.0)
+
+
+@asynccontextmanager
+async def nursery(found: Plant) -> AsyncIterator[Nursery]:
+    command = [sys.executable, "-m", "benchmarks.live_nursery", found.trial.to_text()]
+    with (found.trial.folder / "engine.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+        )
+    made = Nursery(process)
+    try:
+        await made.ready()
+        yield made
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+class Killing:
+    """Asks, kills, and looks what is left."""
+
+    def __init__(self, found: Plant, nurse: Nursery, chance: random.Random) -> None:
+        self._found, self._nurse, self._chance = found, nurse, chance
+        self._deaths = Deaths()
+        self._asked: list[Person] = []
+        self._newest: Person | None = None
+        """The last that was acknowledged."""
+        self._value = False
+        self._watch_writes()
+
+    async def run(self, rounds: int) -> Deaths:
+        for number in range(rounds):
+            await self._life(number)
+            await asyncio.sleep(self._chance.uniform(*DOWN_S))
+        return self._deaths
+
+    async def _life(self, number: int) -> None:
+        log, chance = self._found.server.log, self._chance
+        log.clear()
+        lives_s = chance.uniform(*LIVES_S)
+        asks_s = lives_s * chance.uniform(0.0, ASKS_UNTIL)
+        pid = await self._nurse.new_engine()
+        began = time.monotonic()
+        person = None
+        while (age_s := time.monotonic() - began) < lives_s:
+            if person is None and age_s >= asks_s:
+                person = await self._ask(number)
+            await asyncio.sleep(0.005)
+        os.kill(pid, signal.SIGKILL)
+        await _gone(pid)
+        # What it said last is still on its way through the broker.
+        await asyncio.sleep(0.1)
+        self._deaths.rounds += 1
+        self._deaths.blind += bool(log and log[0].values)
+        self._see_acknowledged()
+        self._look_for_lost()
+
+    async def _ask(self, number: int) -> Person:
+        self._value = not self._value
+        minutes = self._chance.uniform(*self._chance.choice((SHORT_MINUTES, LONG_MINUTES)))
+        until = self._found.clock.now() + timedelta(minutes=minutes)
+        person = Person(self._value, f"person {number}", until)
+        self._asked.append(person)
+        self._deaths.asked += 1
+        words = {"device": "inverter", "control": "grid_export", "value": person.value, "by": person.by}
+        await self._found.say("override/set", words | {"until": until.isoformat()})
+        return person
+
+    def _see_acknowledged(self) -> None:
+        said = self._found.last("override/inverter/grid_export")
+        by = said.get("by") if isinstance(said, dict) else None
+        if by and (self._newest is None or by != self._newest.by):
+            self._newest = next(person for person in self._asked if person.by == by)
+            self._deaths.acknowledged += 1
+
+    def _look_for_lost(self) -> None:
+        """An acknowledged override must be in the store, or a newer one in its place."""
+        found, newest = self._found, self._newest
+        if newest is None or newest.until <= found.clock.now() + timedelta(seconds=30):
+            return
+        with Store(found.trial.folder / "state", found.clock, writing=False) as store:
+            kept = store.kept("override").get("inverter/grid_export")
+        order = [person.by for person in self._asked]
+        if kept is None or order.index(kept["by"]) < order.index(newest.by):
+            self._deaths.lost.append(f"{newest}: {kept}")
+
+    def _watch_writes(self) -> None:
+        """See each write before the inverter does."""
+        inverter, clock, seen = self._found.inverter, self._found.clock, self._deaths
+        write = inverter.write
+
+        def watched(address: int, values: tuple[int, ...], single: bool) -> None:
+            before = tuple(inverter.get("holding", at) for at in range(address, address + len(values)))
+            now = clock.now()
+            if address not in range(45, 51):
+                seen.writes += 1
+                if before == tuple(values):
+                    seen.unchanged.append(f"{now} {address} {values}")
+            write(address, values, single)
+            export = [inverter.get("holding", at) for at in EXPORT_REGISTERS]
+            if address in EXPORT_REGISTERS and export == NO_EXPORT and not self._wanted(now):
+                seen.stale.append(f"{now} {address} {values}")
+
+        inverter.write = watched  # type: ignore[method-assign,assignment]
+
+    def _wanted(self, now: datetime) -> bool:
+        """Whether anybody wants no feed-in now; what was asked for may not have been heard."""
+        return any(not person.value and person.until > now for person in self._asked)
+
+
+async def _gone(pid: int) -> None:
+    for _ in range(2000):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        await asyncio.sleep(0.005)
+
+
+KILL = Benchmark(
+    "kill_9",
+    "Killed at any moment",
+    f"An engine is a real process on the small house at {SPEED:g} times the speed of the wall; its inverter (Modbus "
+    "TCP), Miniserver and broker live on. At a random moment of its life, from its first moments on, it is killed "
+    "with SIGKILL, and another one follows. Overrides of feed-in are asked for at random moments, some so short that "
+    "they end while nobody lives. An override counts as acknowledged when PEMS has published it.",
+    kill_9,
+    in_short=False,
+)

@@ -1,0 +1,267 @@
+"""How long it takes from what a person asks for to the wire, and until it was read back."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import cycle
+
+import numpy as np
+
+from pems_core.commanding.store import JournalLine, Store
+from pems_core.domain import Stage, Value
+
+from .live_plant import Plant, Size, Way, engine, folder, plant
+from .rows import Bar, Row
+from .setting import Benchmark, Setting
+
+Ask = tuple[str, str, Value]
+"""Device, control and value of an override."""
+
+SEED = 7
+PERCENTILE = 95
+WIRE_P95, WIRE_MAX, READ_BACK_P95 = Bar("<", 0.3), Bar("<", 1.0), Bar("<", 5.0)
+SETTLES_S = 30.0
+"""After the first plan: what it tells the devices is not what is measured."""
+READ_BACK_WITHIN_S = 30.0
+WIRE_WITHIN_S = 10.0
+LEAST_PAUSE_S, MOST_PAUSE_S = 0.2, 4.0
+"""Between two overrides: they come at any moment of a poll."""
+ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
+ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
+STANDING: Sequence[Ask] = (("inverter", "mode", "battery_first"), ("inverter", "battery_charge_grid", True))
+"""Overrides under which a power of charging means something."""
+POLLED = {(3, 43, 1), (3, 122, 2), (3, 1070, 39), (4, 0, 38), (4, 91, 28), (4, 1000, 60), (4, 1062, 38)}
+"""Function, address and count of what a poll of an SPH asks for; anything else is of a command."""
+SPACING_S = 1.0
+OIG_COMMANDS = "energy/solar/command/"
+OIG_READS = ("get", "list")
+
+
+@dataclass
+class Asked:
+    """One override, and what became of it; seconds from its publication."""
+
+    wire_s: float | None = None
+    """To the first byte on the device's wire that it caused."""
+    rest_s: float = 0.0
+    """That had to pass on the bus since the last request before it."""
+    write_s: float | None = None
+    """To the first write."""
+    read_back_s: float | None = None
+
+
+@dataclass
+class Measured:
+    asked: list[Asked] = field(default_factory=list)
+    plans: int = 0
+    took_s: float = 0.0
+    load: float = 0.0
+    """Of the machine, 1 min."""
+
+
+def override_wire(setting: Setting) -> Iterator[Row]:
+    """Overrides of an inverter at either wire, and of rooms."""
+    count = 60 if setting.full else 40
+    for name, way, asks in WIRES:
+        found = asyncio.run(measured("reference", way, asks(), count, read_back=False))
+        yield from _wire_rows(name, found)
+
+
+def read_back(setting: Setting) -> Iterator[Row]:
+    """Decisions until they were read back."""
+    count = 40 if setting.full else 15
+    for name, way, asks in WIRES[:2]:
+        found = asyncio.run(measured("small", way, asks(), count, read_back=True))
+        seconds = [asked.read_back_s for asked in found.asked if asked.read_back_s is not None]
+        yield Row(f"{name}: decisions", len(found.asked))
+        yield Row(f"{name}: not read back within {READ_BACK_WITHIN_S:g} s", len(found.asked) - len(seconds))
+        yield from _spread(f"{name}: from the override to readback_ok", seconds, READ_BACK_P95, None)
+        yield Row(f"{name}: load of the machine (1 min)", found.load)
+
+
+def _wire_rows(name: str, found: Measured) -> Iterator[Row]:
+    yield Row(f"{name}: overrides", len(found.asked))
+    yield Row(f"{name}: plans made meanwhile, one after the other", found.plans)
+    on_wire = [asked.wire_s for asked in found.asked if asked.wire_s is not None]
+    yield Row(f"{name}: without anything on the wire", len(found.asked) - len(on_wire), "", Bar("=", 0))
+    yield from _spread(f"{name}: from the override to the first byte on the wire", on_wire, WIRE_P95, WIRE_MAX)
+    if any(asked.rest_s for asked in found.asked):
+        own = [asked.wire_s - asked.rest_s for asked in found.asked if asked.wire_s is not None]
+        yield from _spread(f"{name}: the same without the rest that the bus needs", own, WIRE_P95, WIRE_MAX)
+    writes = [asked.write_s for asked in found.asked if asked.write_s is not None]
+    yield from _spread(f"{name}: from the override to the first write", writes, None, None)
+    yield Row(f"{name}: load of the machine (1 min)", found.load)
+
+
+def _spread(what: str, seconds: Sequence[float], p95: Bar | None, most: Bar | None) -> Iterator[Row]:
+    at = (float(np.percentile(seconds, p)) if len(seconds) else None for p in (50, PERCENTILE, 100))
+    for name, value, bar in zip(("median", f"p{PERCENTILE}", "longest"), at, (None, p95, most), strict=True):
+        yield Row(f"{what}, {name}", value, "s", bar)
+
+
+def inverter_asks() -> Iterator[Ask]:
+    """Overrides that each change something: a small word, and that of the battery."""
+    return cycle(
+        [
+            ("inverter", "charge_power_kw", 2.94),
+            ("inverter", "grid_export", False),
+            ("inverter", "charge_power_kw", 4.9),
+            ("inverter", "grid_export", True),
+        ]
+    )
+
+
+def room_asks() -> Iterator[Ask]:
+    return cycle([("heating", f"{room}_setpoint_c", celsius) for celsius in (19.0, 20.0) for room in ROOMS])
+
+
+WIRES: Sequence[tuple[str, Way, Callable[[], Iterator[Ask]]]] = (
+    ("Modbus TCP", "modbus", inverter_asks),
+    ("OpenInverterGateway over MQTT", "oig", inverter_asks),
+    ("Loxone over MQTT", "oig", room_asks),
+)
+
+
+async def measured(size: Size, way: Way, asks: Iterator[Ask], count: int, *, read_back: bool) -> Measured:
+    """Ask for overrides at any moment, the next when the one before is through.
+
+    :param read_back: wait for each until it was read back; otherwise a plan is searched for all the time.
+    """
+    chance = random.Random(SEED)  # noqa: S311 (no secret)
+    with folder() as place:
+        async with plant(place, size=size, way=way) as found:
+            with engine(found.trial, patient=True):
+                await found.planned()
+                await _stand(found)
+                watcher = Watcher(found, way)
+                searching = None if read_back else asyncio.create_task(_search_on(found))
+                told = Measured(plans=-found.times_said("plan"), took_s=-time.monotonic())
+                for _ in range(count):
+                    await asyncio.sleep(chance.uniform(LEAST_PAUSE_S, MOST_PAUSE_S))
+                    told.asked.append(await watcher.ask(next(asks)))
+                told.plans += found.times_said("plan")
+                told.took_s += time.monotonic()
+                told.load = os.getloadavg()[0]
+                if searching is not None:
+                    searching.cancel()
+                return told
+
+
+async def _stand(found: Plant) -> None:
+    for ask in STANDING:
+        await say_override(found, ask)
+    await asyncio.sleep(SETTLES_S)
+
+
+async def _search_on(found: Plant) -> None:
+    """Have another plan made whenever one is there, by an override that changes nothing."""
+    while True:
+        plans = found.times_said("plan")
+        await say_override(found, ("heating", "living_room_setpoint_c", 20.0))
+        while found.times_said("plan") == plans:  # noqa: ASYNC110 (the broker's listener tells nobody)
+            await asyncio.sleep(0.02)
+
+
+async def say_override(found: Plant, ask: Ask) -> None:
+    device, control, value = ask
+    words = {"device": device, "control": control, "value": value, "by": "bench", "until": found.until_time(8.0)}
+    await found.say("override/set", words)
+
+
+class Watcher:
+    """Sees what an override causes."""
+
+    def __init__(self, found: Plant, way: Way) -> None:
+        self._found, self._way = found, way
+
+    async def ask(self, ask: Ask) -> Asked:
+        """Ask, and wait until it was read back, or for too long."""
+        found, asked = self._found, Asked()
+        began, at = time.monotonic(), found.clock.now()
+        await say_override(found, ask)
+        began_s = found.clock.elapsed_s() - (time.monotonic() - began)
+        caused = self._caused(ask, began_s, began)
+        while time.monotonic() - began < READ_BACK_WITHIN_S and asked.read_back_s is None:
+            await asyncio.sleep(0.02)
+            asked.wire_s, asked.write_s = caused()
+            asked.read_back_s = self._read_back(ask, at)
+        if self._way == "modbus":
+            asked.rest_s = self._rest_s(began_s)
+        return asked
+
+    def _rest_s(self, began_s: float) -> float:
+        before = [request.at_s for request in self._found.server.log if request.at_s < began_s]
+        return max(0.0, before[-1] + SPACING_S - began_s) if before else 0.0
+
+    def _caused(self, ask: Ask, began_s: float, began: float) -> Callable[[], tuple[float | None, float | None]]:
+        """A function that gives the seconds to the first byte, and to the first write, as far as they are known."""
+        if ask[0] == "heating":
+            room = ask[1].removesuffix("_setpoint_c")
+            return lambda: _both(self._first_said(f"loxone/temperature/{room}/setpoint", began, reads=False))
+        if self._way == "oig":
+            return lambda: (
+                self._first_said(OIG_COMMANDS, began, reads=True),
+                self._first_said(OIG_COMMANDS, began, reads=False),
+            )
+        return lambda: self._first_asked(began_s)
+
+    def _first_said(self, prefix: str, began: float, *, reads: bool) -> float | None:
+        times = [
+            at - began
+            for topic, notes in self._found.said.items()
+            if topic.startswith(prefix) and (reads or not topic.endswith(OIG_READS))
+            for at, _ in notes
+            if at > began
+        ]
+        return min(times, default=None)
+
+    def _first_asked(self, began_s: float) -> tuple[float | None, float | None]:
+        since = [r for r in self._found.server.log[-60:] if r.at_s > began_s]
+        caused = [r.at_s - began_s for r in since if (r.function, r.address, r.count) not in POLLED]
+        writes = [r.at_s - began_s for r in since if r.values]
+        return min(caused, default=None), min(writes, default=None)
+
+    def _read_back(self, ask: Ask, at: datetime) -> float | None:
+        """When all commands of the override's device were read back."""
+        found = self._found
+        with Store(found.trial.folder / "state", found.clock, writing=False) as store:
+            lines = [line for line in store.journal(60, ask[0]) if line.at >= at]
+        return _seconds_until_read_back(lines, at)
+
+
+def _both(seconds: float | None) -> tuple[float | None, float | None]:
+    return seconds, seconds
+
+
+def _seconds_until_read_back(lines: Sequence[JournalLine], at: datetime) -> float | None:
+    queued = {line.command for line in lines if line.stage == Stage.QUEUED}
+    done = {line.command: line.at for line in lines if line.stage == Stage.READBACK_OK and line.command in queued}
+    if not queued or set(done) != queued:
+        return None
+    return (max(done.values()) - at).total_seconds()
+
+
+LATENCY = (
+    Benchmark(
+        "override_wire",
+        "From an override to the wire",
+        "Overrides are published at a real Mosquitto at any moment; what they cause is seen in the log of the Modbus "
+        "server, or at the broker. The engine is a process of its own on the wall's clock, and plans the reference "
+        "house, one plan after the other, all the time. Over Modbus 1 s stays between two requests, as the inverter "
+        "needs. For so many overrides in minutes, budgets of writes and times by hand are lifted.",
+        override_wire,
+        in_short=False,
+    ),
+    Benchmark(
+        "readback",
+        "From an override to its read-back",
+        "From the publication of an override to readback_ok of all its commands in the journal; else as before, in a "
+        "house with three rooms and plans as they come.",
+        read_back,
+        in_short=False,
+    ),
+)

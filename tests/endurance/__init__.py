@@ -1,0 +1,1 @@
+"""What only shows in many messages, many deaths or many hours."""

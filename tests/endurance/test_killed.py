@@ -1,0 +1,19 @@
+"""An engine that is killed again and again, as `python -m benchmarks kill_9` does it 200 times."""
+
+import os
+
+import pytest
+
+from benchmarks.live_kill import deaths
+
+ROUNDS = int(os.environ.get("PEMS_KILLED_ENGINES", "10"))
+
+
+@pytest.mark.slow
+async def test_kills_lose_no_override_and_repeat_no_write() -> None:
+    found = await deaths(ROUNDS)
+    assert found.rounds == ROUNDS
+    assert found.lost == []
+    assert found.unchanged == []
+    assert found.stale == []
+    assert found.blind == 0
