@@ -9,11 +9,10 @@ from pems_core.clock import Clock
 from pems_core.domain import Alert, HeatingSpec, Quality, Readings, Severity, SiteState, Value
 from pems_core.protocols import Device
 
+from .draft import Draft, Refusal
 from .emergency import EmergencyStop
 from .limits import (
     BatteryLimits,
-    Draft,
-    Refusal,
     keep_allow_list,
     keep_catalogue,
     keep_mode_dwell,

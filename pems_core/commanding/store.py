@@ -1,8 +1,6 @@
 """What must survive a restart, however PEMS ended."""
 
-import fcntl
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -12,19 +10,18 @@ from typing import Any, Self
 import pandas as pd
 
 from pems_core.clock import Clock
-from pems_core.domain import Alert, PemsError, Plan, Receipt
+from pems_core.domain import Alert, Plan, Receipt
 
 from .database import Database, Statement, StoreUnreadable
 from .plan_json import plan_from_json, plan_to_json
+from .store_lock import Lock, StoreInUse, engine_alive
 
 __all__ = ["JournalLine", "Store", "StoreInUse", "StoreUnreadable", "engine_alive"]
 
-DATABASE, LOCK = "pems.sqlite3", "store.lock"
+DATABASE = "pems.sqlite3"
 JOURNAL_LINES = 20_000
 HISTORY_KEPT = timedelta(days=400)
 COUNTS_KEPT = timedelta(days=400)
-TRY_FOR_S = 2.0
-"""Who asks whether an engine lives holds the lock for a moment."""
 
 SCHEMA = """
 CREATE TABLE facts (kind TEXT, name TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
@@ -46,10 +43,6 @@ ADD_LINE = (
 SHORTEN_JOURNAL = "DELETE FROM journal WHERE number <= (SELECT max(number) FROM journal) - ?"
 READ_COUNTS = "SELECT kind, device, name, day, count FROM counts WHERE day >= ?"
 KEEP_COUNT = "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)"
-
-
-class StoreInUse(PemsError):
-    """Another process writes this house's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ class Store:
     def __init__(self, folder: Path, clock: Clock, writing: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.clock = clock
-        self._lock = _Lock(folder) if writing else None
+        self._lock = Lock(folder) if writing else None
         self._facts: dict[str, dict[str, Any]] = {}
         self._counts: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
         """By kind and device, then by name and day (UTC)."""
@@ -258,36 +251,3 @@ class Store:
     def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.release()
-
-
-class _Lock:
-    """Says which process writes the store; the system frees it when that dies, however it does."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = (folder / LOCK).open("a")
-        deadline = time.monotonic() + TRY_FOR_S
-        while not _locked(self._file.fileno(), fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                self._file.close()
-                raise StoreInUse(f"{folder} is written by another process; one at a time is allowed")
-            time.sleep(0.05)
-
-    def release(self) -> None:
-        self._file.close()
-
-
-def engine_alive(folder: Path) -> bool:
-    """Whether a process holds the state of this house for writing, as a running engine does."""
-    try:
-        with (folder / LOCK).open("r") as file:
-            return not _locked(file.fileno(), fcntl.LOCK_SH)
-    except FileNotFoundError:
-        return False
-
-
-def _locked(fileno: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fileno, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

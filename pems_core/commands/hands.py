@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pems_core.commanding.conductor import WISH
 from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.overrides import Overrides
 from pems_core.commanding.stages import Stages
 from pems_core.commanding.store import Store
+from pems_core.commanding.told import WISH
 from pems_core.commanding.wear import StoredWearBook
 from pems_core.config import ConfigError, StagesSection, did_you_mean
 from pems_core.runtime.build import Blueprint

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pems_core.clock import SystemClock
-from pems_core.commanding.conductor import WISH
 from pems_core.commanding.store import Store, StoreInUse
+from pems_core.commanding.told import WISH
 from pems_core.domain import PemsError
 
 from .build import Blueprint

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pems_core.clock import Clock
-from pems_core.commanding.conductor import WISH
 from pems_core.commanding.dispatcher import Dispatcher
 from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.overrides import Overrides
 from pems_core.commanding.stages import Stages
 from pems_core.commanding.store import Store
+from pems_core.commanding.told import WISH
 from pems_core.commanding.wear import StoredWearBook
 from pems_core.config import CyclesSection
 from pems_core.cycle import Site
