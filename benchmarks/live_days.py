@@ -220,8 +220,8 @@ WRITES = Benchmark(
     "What following plans wears",
     "The real engine (planning hourly, dispatcher, guard) follows its plans in a house with three rooms: a simulated "
     "inverter behind a real Modbus TCP socket, relays of a simulated Miniserver behind a real Mosquitto. Polls, "
-    "spacing and minimum times are on the house's clock. Writes of the inverter's own clock are not counted. Bars are those "
-    "that spread 100 000 operations over 15 years.",
+    "spacing and minimum times are on the house's clock. Writes of the inverter's own clock are not counted. Bars are "
+    "those that spread 100 000 operations over 15 years.",
     live_writes,
     in_short=False,
 )

@@ -41,7 +41,7 @@ Size = Literal["small", "reference"]
 
 SITE = "bench"
 ROOMS_OF_SMALL = ("kitchen", "bathroom_down", "study")
-PATIENT_S = 120.0
+PATIENT_S = 300.0
 """How long a running house may take to get to where a measurement begins [s of the wall]."""
 BROKER_SECTION = '[mqtt]\nurl = "{url}"\n'
 STAGES_SECTION = '[stages]\ndefault = "control"\n'

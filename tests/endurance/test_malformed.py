@@ -23,7 +23,7 @@ from pems_growatt.oig import OigTransport
 from pems_core.clock import FastClock
 from pems_core.commanding.store import Store
 from pems_core.config import MqttSection, parse_config
-from pems_core.domain import Quality, Reading
+from pems_core.domain import Quality
 from pems_core.domain.errors import Faults
 from pems_core.plugins import declared_sections
 from pems_core.protocols import Transport
@@ -33,6 +33,7 @@ from pems_core.runtime.requests import Requests
 from pems_core.simulation.devices.modbus_server import ModbusServer
 from pems_core.simulation.devices.registers import RegisterBank
 from pems_core.transport.house_lines import HouseLines
+from pems_core.transport.image import ProcessImage
 from pems_core.transport.lines import Space
 from tests.brokers import Mosquitto, free_port
 from tests.growatt.plant import make_transport
@@ -49,6 +50,8 @@ UNTIL = "2025-01-15T18:00:00Z"
 AT_ONCE = 200
 """So many are said before it is seen whether they were heard."""
 PATIENT_S = 60.0
+MOST_KW = 500.0
+"""No house has more."""
 PLACE = re.compile(r"[^:]+: .*(found|is|missing|allowed)", re.DOTALL)
 """Where it is, and what is wrong there."""
 TEXTS_NOT = [value for value in VALUES if not isinstance(value, str)]
@@ -124,15 +127,15 @@ async def test_requests_are_refused_with_their_place(tmp_path: Path) -> None:
             live.site.planner.close()
 
 
-def believed(readings: dict[str, Reading]) -> list[str]:
-    """What is told as good though it cannot be."""
+def believed(transport: Transport, now: datetime) -> list[str]:
+    """What stands as good in the process image though it cannot be."""
     found = []
-    for name, reading in readings.items():
-        if reading.quality is not Quality.GOOD or isinstance(reading.value, str | bool) or reading.value is None:
+    for name, reading in ProcessImage().take(now, [transport.readings()]).points.items():
+        if reading.quality is not Quality.GOOD or isinstance(reading.value, str | bool):
             continue
         number = float(reading.value)
         impossible = not math.isfinite(number) or (reading.unit == "share" and not 0 <= number <= 1)
-        if impossible or (reading.unit == "kW" and not 0 <= number < 1000):
+        if impossible or (reading.unit == "kW" and not 0 <= number <= MOST_KW):
             found.append(f"{name}: {reading}")
     return found
 
@@ -201,13 +204,13 @@ async def test_devices_at_the_broker_are_not_believed(mosquitto: Mosquitto) -> N
                     await speaker.publish(topic, nonsense.payload(topics[topic]), qos=1 if number % AT_ONCE == 0 else 0)
                     if number % AT_ONCE == 0:
                         for transport in transports:
-                            assert believed(dict(transport.readings())) == []
+                            assert believed(transport, clock.now()) == []
                             alerted |= {alert.place for alert in transport.alerts}
                 await speaker.publish("loxone/temperature/kitchen/current", "20.5", qos=1)
                 await until(lambda: loxone.readings()["heating/kitchen_temperature_c"].value == 20.5, "it went deaf")
             listening.cancel()
             for transport in transports:
-                assert believed(dict(transport.readings())) == []
+                assert believed(transport, clock.now()) == []
                 alerted |= {alert.place for alert in transport.alerts}
     assert any("inverter" in place for place in alerted), alerted
     assert any("heating" in place or "loxone" in place for place in alerted), alerted
@@ -231,10 +234,10 @@ async def test_datagrams_are_not_believed() -> None:
                 out.sendto(_datagram(nonsense), ("127.0.0.1", port))
                 if number % 20 == 0:
                     await asyncio.sleep(0)
-                    assert believed(dict(transport.readings())) == []
+                    assert believed(transport, clock.now()) == []
         await asyncio.sleep(0.2)
         assert transport.alerts
-        assert believed(dict(transport.readings())) == []
+        assert believed(transport, clock.now()) == []
 
 
 def _datagram(nonsense: Nonsense) -> bytes:
@@ -245,7 +248,7 @@ def _datagram(nonsense: Nonsense) -> bytes:
 
 
 async def test_bodies_of_a_web_server_are_not_believed() -> None:
-    nonsense, served = Nonsense(4), 0
+    clock, nonsense, served = FastClock(START, 20_000.0), Nonsense(4), 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal served
@@ -269,12 +272,12 @@ async def test_bodies_of_a_web_server_are_not_believed() -> None:
     told = f'transport = "http"\nurl = "http://127.0.0.1:{port}"\nuser = "pems"\n'
     told += 'password = { env = "LOXONE_PASSWORD" }\npoll_s = 10.0\n'
     _, transport = ends(house_file(told))
-    async with server, HouseLines(None, FastClock(START, 20_000.0), NoWear()) as lines:
+    async with server, HouseLines(None, clock, NoWear()) as lines:
         async with carried(lines, transport):
             deadline = asyncio.get_running_loop().time() + max(PATIENT_S, share(0.05) / 20)
             while served < share(0.05):
                 assert asyncio.get_running_loop().time() < deadline, f"{served} asked for"
-                assert believed(dict(transport.readings())) == []
+                assert believed(transport, clock.now()) == []
                 await asyncio.sleep(0.02)
             assert transport.alerts
         server.close()
@@ -316,7 +319,7 @@ async def test_registers_are_not_believed() -> None:
         line = transport.line(lines)
         while device.reads < share(0.1):
             await transport.poll(lines, line)
-            assert believed(dict(transport.readings())) == []
+            assert believed(transport, clock.now()) == []
             places |= {alert.place for alert in transport.alerts}
     assert device.written == []
     assert wear.spent == []
