@@ -1,6 +1,7 @@
 """Memory that writes wear out, and relays that starts wear out, counted over restarts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pems_core.clock import Clock
@@ -15,34 +16,47 @@ LIFE_STARTS_PER_DAY = 18.0
 """100 000 operations in 15 years (protocols D.5)."""
 
 
+@dataclass(frozen=True, slots=True)
+class DailyWrites:
+    """How often one place of a memory may be written in a day."""
+
+    target: int
+    most: int
+
+
 class StoredWearBook:
     """Counts writes by memory and day (UTC) before they are made; see `WearBook`.
 
     The defaults spread 100 000 writes over 15 years (protocols A.7).
 
     :param per_day_target: beyond it an alert says which memory is written too often.
-    :param per_day_hard: beyond it only releases are written.
+    :param per_day_hard: beyond it only releases are written. Both hold for devices that nobody has said more of.
     """
 
     def __init__(self, store: Store, clock: Clock, per_day_target: int = 10, per_day_hard: int = 18) -> None:
         self._store = store
         self._clock = clock
-        self.per_day_target = per_day_target
-        self.per_day_hard = per_day_hard
+        self._usual = DailyWrites(per_day_target, per_day_hard)
+        self._limits: dict[str, DailyWrites] = {}
         self._since: dict[tuple[str, str], datetime] = {}
+
+    def limit(self, device: str, per_day: int, most_per_day: int) -> None:
+        """See `WearBook.limit`."""
+        self._limits[device] = DailyWrites(per_day, most_per_day)
 
     def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:
         """See `WearBook.spend`."""
-        used_up = [one for one in memory if self._store.counted(WRITE, device, one) >= self.per_day_hard]
+        allowed = self._allowed(device)
+        used_up = [one for one in memory if self._store.counted(WRITE, device, one) >= allowed.most]
         if used_up and not releases:
             raise WornOut(
-                f"{device}: {', '.join(used_up)} was written {self.per_day_hard} times today; "
-                f"at most {self.per_day_hard} writes a day are allowed"
+                f"{device}: {', '.join(used_up)} was written {allowed.most} times today; "
+                f"at most {allowed.most} writes a day are allowed"
             )
         self._store.count(WRITE, device, memory)
         now = self._clock.now()
         for one in memory:
-            if self._store.counted(WRITE, device, one) > self.per_day_target:
+            if self._store.counted(WRITE, device, one) > allowed.target:
                 self._since.setdefault((device, one), now)
 
     def writes_today(self, device: str) -> Mapping[str, int]:
@@ -54,12 +68,15 @@ class StoredWearBook:
         """Memory that was written more often today than its life allows on average."""
         found = []
         for (device, one), since in self._since.items():
-            writes = self._store.counted(WRITE, device, one)
-            if writes > self.per_day_target:
-                severity = Severity.CRITICAL if writes >= self.per_day_hard else Severity.WARNING
-                text = f"{one} was written {writes} times today; {self.per_day_target} a day are planned for"
+            writes, allowed = self._store.counted(WRITE, device, one), self._allowed(device)
+            if writes > allowed.target:
+                severity = Severity.CRITICAL if writes >= allowed.most else Severity.WARNING
+                text = f"{one} was written {writes} times today; {allowed.target} a day are planned for"
                 found.append(Alert(severity, device, text, since))
         return found
+
+    def _allowed(self, device: str) -> DailyWrites:
+        return self._limits.get(device, self._usual)
 
 
 class RelayBook:

@@ -23,7 +23,7 @@ from pems_core.transport.image import ProcessImage
 
 from .build import Blueprint
 from .history import number
-from .rescue import UncountedWear
+from .rescue import ReleasesOnly
 
 EVERY_S = 5.0
 CONNECT_WITHIN_S = 15.0
@@ -67,7 +67,7 @@ class Inspection:
         """Everything that was found, place by place."""
         blueprint = self.blueprint
         name = f"pems-{blueprint.house.site.name}-check"
-        lines = HouseLines(blueprint.mqtt_section, blueprint.clock, UncountedWear(), name)
+        lines = HouseLines(blueprint.mqtt_section, blueprint.clock, ReleasesOnly(), name)
         transports = blueprint.transports()
         async with lines:
             running = [asyncio.create_task(transport.run(lines)) for transport in transports]

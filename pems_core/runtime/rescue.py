@@ -13,6 +13,7 @@ from pems_core.domain import Command, NotDelivered, Receipt, Stage, WornOut
 from pems_core.protocols import Device, Transport
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.lines import WearBook
+from pems_core.transport.uncounted import UncountedWear
 
 from .build import Blueprint
 from .outbox import as_text
@@ -29,7 +30,7 @@ TELL_TIMES = 3
 """So often a device is told that cannot be read back."""
 
 
-class UncountedWear:
+class ReleasesOnly(UncountedWear):
     """Lets every write pass that gives a device back, and no other.
 
     The engine's own book cannot be written while a hung engine holds it; releases are few and always allowed.
@@ -52,7 +53,7 @@ class Rescue:
     blueprint: Blueprint
     devices: Sequence[str]
     why: str
-    wear: WearBook = field(default_factory=UncountedWear)
+    wear: WearBook = field(default_factory=ReleasesOnly)
     who: str = "guard"
     done: dict[str, str] = field(default_factory=dict)
     """By device: what is known of its release."""

@@ -114,6 +114,13 @@ class UdpLine(Protocol):
 class WearBook(Protocol):
     """Counts writes to memory that wears out (protocols A.7), over restarts."""
 
+    def limit(self, device: str, per_day: int, most_per_day: int) -> None:
+        """Say what a device's memory bears, in place of what is allowed any device.
+
+        :param per_day: writes of one place that its life allows on average; more are told of.
+        :param most_per_day: writes of one place after which only releases are let through.
+        """
+
     def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:
         """Count one write of each, before it is made.
 

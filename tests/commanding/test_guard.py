@@ -311,6 +311,18 @@ class TestWear:
         assert book.writes_today("inverter")["holding/1090"] == 4
         book.spend("heating", ["holding/1090"])
 
+    def test_a_device_bears_what_its_transport_says_and_another_what_is_usual(self, house: House) -> None:
+        book = StoredWearBook(house.store, house.clock, per_day_target=1, per_day_hard=1)
+        book.limit("inverter", 1, 2)
+        for _ in range(2):
+            book.spend("inverter", ["holding/1090"])
+        assert "1 a day are planned for" in book.alerts[0].text
+        with pytest.raises(WornOut, match="at most 2 writes a day"):
+            book.spend("inverter", ["holding/1090"])
+        book.spend("heating", ["holding/1090"])
+        with pytest.raises(WornOut, match="at most 1 writes a day"):
+            book.spend("heating", ["holding/1090"])
+
     def test_tells_at_the_target(self, house: House) -> None:
         book = StoredWearBook(house.store, house.clock, per_day_target=2, per_day_hard=9)
         for expected in (0, 0, 1):

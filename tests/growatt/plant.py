@@ -33,6 +33,7 @@ from pems_core.simulation.devices.small_live_house import GRID, INVERTER, small_
 from pems_core.simulation.devices.traps import Traps
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.lines import ModbusLine
+from pems_core.transport.uncounted import UncountedWear
 from tests.devices.clocks import HandClock
 
 NOON = datetime(2026, 1, 15, 11, 0, 10, tzinfo=UTC)
@@ -51,7 +52,7 @@ HOLD: Mapping[str, Value] = {"mode": "battery_first", "charge_power_kw": 0.0, "s
 
 
 @dataclass
-class Wear:
+class Wear(UncountedWear):
     """Counts writes, and lets none through beyond a budget, unless they release."""
 
     budget: int = 1000

@@ -1,6 +1,8 @@
 """What the plugin hands over, by what the house file says; and the controls that only people set."""
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pems_growatt
@@ -8,7 +10,8 @@ import pytest
 from pems_growatt.inverter import HybridInverter
 from pems_growatt.modbus import GrowattModbus
 
-from pems_core.config import ConfigError, parse_config
+from pems_core.clock import SystemClock
+from pems_core.config import ConfigError, MqttSection, parse_config
 from pems_core.domain import (
     BatteryState,
     InverterState,
@@ -21,6 +24,8 @@ from pems_core.domain import (
 from pems_core.simulation.devices.small_live_house import INVERTER
 from pems_core.testing import DEVICE_CONTRACT, DeviceCase
 from pems_core.testing.small_house import EXTREME_PRICES, plan_alone
+from pems_core.transport.house_lines import HouseLines
+from pems_core.transport.uncounted import UncountedWear
 from tests.growatt.plant import NOON, PRAGUE, SELL
 
 HOUSE = """
@@ -48,6 +53,31 @@ BY_HAND = {"battery_mode", "export_limit_kw", "reserve_soc"}
 def transports(more: str = "") -> list[str]:
     config = parse_config(HOUSE + more, [pems_growatt.declare_config()])
     return [type(transport).__name__ for transport in pems_growatt.create_transports(config)]
+
+
+@dataclass
+class Limits(UncountedWear):
+    """A book that hears what memory bears."""
+
+    by_device: dict[str, tuple[int, int]] = field(default_factory=dict)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def limit(self, device: str, per_day: int, most_per_day: int) -> None:
+        self.by_device[device] = per_day, most_per_day
+        self.heard.set()
+
+
+@pytest.mark.parametrize("more", ["", 'transport = "modbus"\nurl = "tcp://127.0.0.1:1"\n'])
+async def test_the_house_file_says_how_many_writes_the_memory_bears(more: str) -> None:
+    config = parse_config(HOUSE + more + "writes_per_day = 3\nwrites_hard = 4\n", [pems_growatt.declare_config()])
+    (transport,) = pems_growatt.create_transports(config)
+    book = Limits()
+    async with HouseLines(MqttSection(url="mqtt://127.0.0.1:1"), SystemClock(), book) as lines:
+        running = asyncio.create_task(transport.run(lines))
+        await asyncio.wait_for(book.heard.wait(), 10)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert book.by_device == {"inverter": (3, 4)}
 
 
 def device(transport: str = "modbus") -> HybridInverter:

@@ -32,6 +32,7 @@ from pems_core.simulation.devices.oig_tables import Build
 from pems_core.simulation.devices.registers import RegisterBank
 from pems_core.simulation.devices.traps import Traps
 from pems_core.transport.house_lines import HouseLines
+from pems_core.transport.uncounted import UncountedWear
 from tests.brokers import Mosquitto
 
 NOON = datetime(2025, 1, 15, 12, 0, tzinfo=UTC)
@@ -95,7 +96,7 @@ class Inverter(RegisterBank):
 
 
 @dataclass
-class Book:
+class Book(UncountedWear):
     """A wear book that counts, and allows so many writes of each register."""
 
     allowed: int = 1000

@@ -25,6 +25,7 @@ from pems_core.simulation.devices.small_live_house import room as small_room
 from pems_core.simulation.devices.small_live_house import small_live_house
 from pems_core.simulation.devices.traps import Traps
 from pems_core.transport.house_lines import HouseLines
+from pems_core.transport.uncounted import UncountedWear
 from tests.brokers import Mosquitto, free_port
 
 START = datetime(2025, 1, 15, 11, 0, 5, tzinfo=UTC)
@@ -58,7 +59,7 @@ uuid = "{uuid}"
 """
 
 
-class NoWear:
+class NoWear(UncountedWear):
     """The Miniserver has no memory that wears out."""
 
     def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:

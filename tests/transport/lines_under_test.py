@@ -1,7 +1,7 @@
 """What tests of lines share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TypeVar
@@ -66,9 +66,3 @@ def line_to(
         timeout_s=timeout_s,
         backoff_s=backoff_s,
     )
-
-
-class Wear:
-    """A `WearBook` without a limit."""
-
-    def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None: ...

@@ -9,8 +9,7 @@ from pems_core.protocols import Transport
 from pems_core.transport.dry_run import DryRun
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.lines import Lines
-
-from .lines_under_test import Wear
+from pems_core.transport.uncounted import UncountedWear
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 COMMAND = Command("1", "inverter", "mode", "mqtt", "energy/solar/command", "{}", NEVER)
@@ -61,7 +60,7 @@ async def test_says_nothing() -> None:
 async def test_hears_everything() -> None:
     parrot, clock = Parrot(), FastClock(NOON)
     dry = DryRun(parrot, clock)
-    async with HouseLines(None, clock, Wear()) as lines:
+    async with HouseLines(None, clock, UncountedWear()) as lines:
         await dry.run(lines)
         assert parrot.ran_over is lines
     assert (dry.name, dry.devices) == ("parrot", ("inverter",))

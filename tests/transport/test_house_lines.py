@@ -14,16 +14,17 @@ from pems_core.config.live import MqttSection
 from pems_core.domain import ConfigError, NotDelivered
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.lines import Lines, NoAnswer
+from pems_core.transport.uncounted import UncountedWear
 from tests.brokers import Mosquitto, free_port
 
-from .lines_under_test import Wear, soon, until
+from .lines_under_test import soon, until
 
 STATUS = "pems/home/status"
 
 
 def house(url: str = "", will: tuple[str, str] | None = None) -> HouseLines:
     section = MqttSection(url=url) if url else None
-    return HouseLines(section, SystemClock(), Wear(), "pems-test", will)
+    return HouseLines(section, SystemClock(), UncountedWear(), "pems-test", will)
 
 
 async def there_and_back(lines: Lines) -> bytes:
@@ -168,6 +169,6 @@ async def test_lines_that_listen_on_one_port_share_it() -> None:
 
 
 async def test_lends_clock_and_wear_book() -> None:
-    clock, wear = FastClock(datetime(2026, 1, 15, tzinfo=UTC), 60), Wear()
+    clock, wear = FastClock(datetime(2026, 1, 15, tzinfo=UTC), 60), UncountedWear()
     lines = HouseLines(None, clock, wear)
     assert (lines.clock, lines.wear) == (clock, wear)

@@ -65,6 +65,8 @@ def modbus_transport(config: Config, settings: GrowattSection, timezone: str) ->
         clock_sync=settings.clock_sync,
         reserve_register_checked=settings.reserve_register_checked,
         export_limit_percent=export_limit_percent(config, settings),
+        writes_per_day=settings.writes_per_day,
+        most_writes_per_day=settings.writes_hard,
     )
     connection = Connection(
         settings.url,

@@ -44,6 +44,9 @@ class Permissions:
     reserve_register_checked: bool = False
     export_limit_percent: float = 100.0
     """Highest feed-in that the house may have [% of the inverter's rating]."""
+    writes_per_day: int = 10
+    most_writes_per_day: int = 18
+    """Of one place of the inverter's memory: on average, and at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class GrowattModbus:
 
     async def run(self, lines: Lines) -> None:
         """As `Transport.run`: probe until something answers, then poll."""
+        lines.wear.limit(self._device, self._permissions.writes_per_day, self._permissions.most_writes_per_day)
         line = self.line(lines)
         while True:
             await self.poll(lines, line)

@@ -62,6 +62,7 @@ class OigTransport:
         """
         self._most_export = round(10 * export_limit_percent)
         self._name = name
+        self._section = section
         self._base = section.topic
         self._zone = ZoneInfo(timezone)
         self._alerts = AlertBoard()
@@ -79,6 +80,7 @@ class OigTransport:
 
     async def run(self, lines: Lines) -> None:
         """See `Transport.run`. One subscription hears telemetry, replies, and commands of others."""
+        lines.wear.limit(self._name, self._section.writes_per_day, self._section.writes_hard)
         clock = lines.clock
         gateway = Gateway(lines.mqtt, clock, self._base)
         registers = Registers(gateway, clock)
