@@ -157,12 +157,6 @@ class Store:
                 sums[name] = sums.get(name, 0) + count
         return sums
 
-    def count_clock_sync(self, device: str) -> None:
-        self.count("clock_sync", device, ["clock"])
-
-    def clock_syncs_today(self, device: str) -> int:
-        return self.counted("clock_sync", device, "clock")
-
     def keep_plan(self, plan: Plan) -> None:
         self.keep("plan", "last", plan_to_json(plan))
 

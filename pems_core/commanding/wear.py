@@ -9,7 +9,7 @@ from pems_core.domain import Alert, Severity, WornOut, floor_time
 
 from .store import Store
 
-WRITE, RELAY_START = "write", "relay_start"
+WRITE, RELAY_START, DONE = "write", "relay_start", "done"
 HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)
 LIFE_STARTS_PER_DAY = 18.0
@@ -58,6 +58,15 @@ class StoredWearBook:
         for one in memory:
             if self._store.counted(WRITE, device, one) > allowed.target:
                 self._since.setdefault((device, one), now)
+
+    def last_done(self, device: str, what: str) -> datetime | None:
+        """See `WearBook.last_done`; also before a restart."""
+        at = self._store.kept(DONE).get(f"{device}/{what}")
+        return None if at is None else datetime.fromisoformat(at)
+
+    def note_done(self, device: str, what: str, at: datetime) -> None:
+        """See `WearBook.note_done`."""
+        self._store.keep(DONE, f"{device}/{what}", at.isoformat())
 
     def writes_today(self, device: str) -> Mapping[str, int]:
         """Writes of today (UTC) by memory."""

@@ -37,6 +37,7 @@ class ReleasesOnly(UncountedWear):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.writes: Counter[tuple[str, str]] = Counter()
 
     def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:

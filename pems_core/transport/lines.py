@@ -129,6 +129,15 @@ class WearBook(Protocol):
         :raises WornOut: if today's budget of one of them is used up; nothing is counted then.
         """
 
+    def last_done(self, device: str, what: str) -> datetime | None:
+        """When something that is done seldom was done last; None if it never was.
+
+        :param what: such as `clock set`.
+        """
+
+    def note_done(self, device: str, what: str, at: datetime) -> None:
+        """Remember that it was done."""
+
 
 class Lines(Protocol):
     """Makes lines, and keeps those of one address together."""

@@ -323,6 +323,17 @@ class TestWear:
         with pytest.raises(WornOut, match="at most 1 writes a day"):
             book.spend("heating", ["holding/1090"])
 
+    def test_remembers_over_a_restart_what_was_done(self, tmp_path: Path) -> None:
+        clock = FastClock(House.start, 1.0)
+        with Store(tmp_path, clock) as store:
+            book = StoredWearBook(store, clock)
+            assert book.last_done("inverter", "clock set") is None
+            book.note_done("inverter", "clock set", House.start)
+        with Store(tmp_path, clock) as store:
+            book = StoredWearBook(store, clock)
+            assert book.last_done("inverter", "clock set") == House.start
+            assert book.last_done("inverter", "reserve set") is None
+
     def test_tells_at_the_target(self, house: House) -> None:
         book = StoredWearBook(house.store, house.clock, per_day_target=2, per_day_hard=9)
         for expected in (0, 0, 1):

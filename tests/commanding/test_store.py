@@ -252,10 +252,10 @@ def test_history_is_read_as_a_frame_of_the_last_days(tmp_path: Path) -> None:
 def test_counts_of_a_day_begin_anew_at_midnight_utc(tmp_path: Path) -> None:
     late = FastClock(datetime(2025, 1, 15, 23, 59, 59, 900_000, tzinfo=UTC), 1.0)
     with Store(tmp_path, late) as store:
-        store.count_clock_sync("inverter")
-        assert store.clock_syncs_today("inverter") == 1
+        store.count("write", "inverter", ["holding/1"])
+        assert store.counted("write", "inverter", "holding/1") == 1
         time.sleep(0.15)
-        assert store.clock_syncs_today("inverter") == 0
+        assert store.counted("write", "inverter", "holding/1") == 0
 
 
 def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -58,6 +58,9 @@ class Wear(UncountedWear):
     budget: int = 1000
     writes: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        super().__init__()
+
     def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:
         used_up = [one for one in memory if self.writes[one] >= self.budget]
         if used_up and not releases:
@@ -82,6 +85,11 @@ class Plant:
         self.device = HybridInverter("inverter", INVERTER, PRAGUE, "modbus")
         self.traps = simulated.traps
         self.line: ModbusLine = transport.line(lines)
+
+    def restart(self, permissions: Permissions | None = None) -> None:
+        """Begin anew with what the wear book knows."""
+        self.transport = make_transport(f"tcp://127.0.0.1:{self.server.port}", permissions=permissions)
+        self.line = self.transport.line(self.lines)
 
     async def polls(self, times: int = 1, every_s: float = POLL_S) -> None:
         """Let the transport poll, and time pass until the next."""

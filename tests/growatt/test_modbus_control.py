@@ -142,6 +142,18 @@ async def test_time_of_use_follows_the_plan() -> None:
         assert receipt.command.address == "discharge"
 
 
+async def test_a_restart_does_not_forget_what_was_done_today() -> None:
+    permissions = Permissions(reserve_register_checked=True)
+    async with plant("sph", "52", permissions=permissions) as house:
+        for reserve_soc in (0.3, 0.4):
+            house.clock.pass_by(minutes=31)
+            await house.polls(45)
+            await house.tell({**SELL, "reserve_soc": reserve_soc})
+            house.restart(permissions)
+        addresses = [address for address, _ in house.written]
+        assert (addresses.count(45), addresses.count(608)) == (1, 1)
+
+
 async def test_the_reserve_is_set_once_a_day() -> None:
     async with plant("tl_xh") as house:
         first, second = [

@@ -62,6 +62,9 @@ class Limits(UncountedWear):
     by_device: dict[str, tuple[int, int]] = field(default_factory=dict)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def __post_init__(self) -> None:
+        super().__init__()
+
     def limit(self, device: str, per_day: int, most_per_day: int) -> None:
         self.by_device[device] = per_day, most_per_day
         self.heard.set()

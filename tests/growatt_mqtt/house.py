@@ -102,6 +102,9 @@ class Book(UncountedWear):
     allowed: int = 1000
     spent: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        super().__init__()
+
     def spend(self, device: str, memory: Sequence[str], *, releases: bool = False) -> None:
         for one in memory:
             if self.spent.count(one) >= self.allowed and not releases:

@@ -31,6 +31,8 @@ MOST_OFFSET_S = 60.0
 """No slots are set while the clock is further off (D.6)."""
 SYNC_OVER_S = 20.0
 SYNCED_WITHIN_S = 5.0
+CLOCK_SET, RESERVE_SET = "clock set", "reserve set"
+"""Done once a day at most."""
 COMMANDS_KNOWN = 32
 EXPORT_BACK_S = 12.0
 """For how long giving authority back may leave the export limit off (A.6, #203)."""
@@ -83,8 +85,7 @@ class Control:
         self._permissions, self._alerts = permissions, alerts
         self._teller = Teller(device, meter, line, lines.wear, lines.clock)
         self._said: dict[str, dict[int, int]] = {}
-        self._synced_at_s: float | None = None
-        self._reserve_at_s: float | None = None
+        self._wear = lines.wear
         unit = meter.unit
         self._remote: RemoteControl | None = None
         self._family: SlotFamily | VppFamily
@@ -176,14 +177,13 @@ class Control:
         checked = self._permissions.reserve_register_checked
         percent = round(said.percent or 0)
         writes = reserve_writes(self._meter.unit, settings, percent, confirmed=checked)
-        now_s = self._clock.elapsed_s()
-        if self._reserve_at_s is not None and now_s - self._reserve_at_s < DAY.total_seconds():
+        if self._done_lately(RESERVE_SET):
             writes = self._teller.changing(writes, settings)
             if writes:
                 raise CannotTell("the reserve was set within the last 24 h; once a day is allowed")
         outcome = await self._settle(command, writes, settings)
         if outcome.wrote:
-            self._reserve_at_s = now_s
+            self._wear.note_done(self._device, RESERVE_SET, self._clock.now())
         return outcome
 
     async def _settle(self, command: Command, writes: Sequence[Write], settings: Settings) -> Outcome:
@@ -230,9 +230,12 @@ class Control:
             raise CannotTell(f"its clock {shows}; slots are allowed within {MOST_OFFSET_S:.0f} s")
 
     def _may_sync(self) -> bool:
-        now_s = self._clock.elapsed_s()
-        recently = self._synced_at_s is not None and now_s - self._synced_at_s < DAY.total_seconds()
-        return self._permissions.clock_sync and not recently
+        return self._permissions.clock_sync and not self._done_lately(CLOCK_SET)
+
+    def _done_lately(self, what: str) -> bool:
+        """Whether it was done in the last 24 h, also before a restart."""
+        at = self._wear.last_done(self._device, what)
+        return at is not None and self._clock.now() - at < DAY
 
     async def _sync_clock(self, command: Command) -> Settled:
         if not self._may_sync():
@@ -241,7 +244,7 @@ class Control:
         if shown is None:
             raise CannotTell("it shows no time that could be set")
         writes = clock_writes(self._meter.unit, shown, self._clock.now(), self._zone)
-        self._synced_at_s = self._clock.elapsed_s()
+        self._wear.note_done(self._device, CLOCK_SET, self._clock.now())
         await self._teller.make(writes, releases=command.releases)
         await self._meter.read_clock()
         offset_s = self._meter.clock_offset_s

@@ -14,7 +14,8 @@ from .oig_payload import shown
 REGISTERS = tuple(f"holding/{address}" for address in range(45, 51))
 WALL_CLOCK = re.compile(r"(\d{2,4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2}):(\d{1,2})")
 SYNC_FROM_S = 30.0
-SYNC_EVERY_S = 86400.0
+SYNC_EVERY = timedelta(days=1)
+CLOCK_SET = "clock set"
 MOST_OFFSET_S = 60.0
 """Beyond it slots would act at the wrong time (protocols D.6)."""
 CHANGE_BEGINS, CHANGE_ENDS = time(1, 50), time(3, 10)
@@ -50,7 +51,6 @@ class InverterClock:
         self._clock = clock
         self._zone = zone
         self._measured_at_s: float | None = None
-        self._set_at_s: float | None = None
         self.offset_s = 0.0
 
     @property
@@ -76,16 +76,18 @@ class InverterClock:
         :raises NotDelivered: if it could not be set or read.
         :raises WornOut: if its memory has no writes left today.
         """
-        if abs(self.offset_s) <= SYNC_FROM_S or not self._may_set():
+        if abs(self.offset_s) <= SYNC_FROM_S or not self._may_set(wear, device):
             return
         wear.spend(device, REGISTERS)
-        self._set_at_s = self._clock.elapsed_s()
-        local = self._clock.now().astimezone(self._zone) + timedelta(milliseconds=500)
+        now = self._clock.now()
+        wear.note_done(device, CLOCK_SET, now)
+        local = now.astimezone(self._zone) + timedelta(milliseconds=500)
         await self._gateway.read("datetime/set", {"value": f"{local:%Y-%m-%d %H:%M:%S}"})
         await self.measure()
 
-    def _may_set(self) -> bool:
-        local = self._clock.now().astimezone(self._zone).time()
-        if CHANGE_BEGINS <= local < CHANGE_ENDS:
+    def _may_set(self, wear: WearBook, device: str) -> bool:
+        now = self._clock.now()
+        if CHANGE_BEGINS <= now.astimezone(self._zone).time() < CHANGE_ENDS:
             return False
-        return self._set_at_s is None or self._clock.elapsed_s() - self._set_at_s >= SYNC_EVERY_S
+        set_at = wear.last_done(device, CLOCK_SET)
+        return set_at is None or now - set_at >= SYNC_EVERY
