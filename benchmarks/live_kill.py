@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import click
+
 from pems_core.commanding.store import Store
 
 from .live_plant import SHORT_HORIZON, Plant, folder, plant
@@ -64,6 +66,8 @@ def kill_9(setting: Setting) -> Iterator[Row]:
 
 def rows_of(found: Deaths) -> Iterator[Row]:
     of = f"of {found.rounds} kills at random moments"
+    for fault in (*found.lost, *found.unchanged, *found.stale):
+        click.echo(fault, err=True)
     yield Row("engines killed with SIGKILL", found.rounds)
     yield Row("overrides asked for, acknowledged before the kill", f"{found.acknowledged} of {found.asked}")
     yield Row("writes that reached the inverter", found.writes)
@@ -181,9 +185,11 @@ class Killing:
             return
         with Store(found.trial.folder / "state", found.clock, writing=False) as store:
             kept = store.kept("override").get("inverter/grid_export")
-        order = [person.by for person in self._asked]
-        if kept is None or order.index(kept["by"]) < order.index(newest.by):
-            self._deaths.lost.append(f"{newest}: {kept}")
+        after = self._asked[self._asked.index(newest) + 1 :]
+        if kept is None and any(person.until <= found.clock.now() for person in after):
+            return  # one that was taken, though not acknowledged, replaced it and has ended
+        if kept is None or kept["by"] not in [person.by for person in (newest, *after)]:
+            self._deaths.lost.append(f"{newest}; kept {kept}, asked after it {after}")
 
     def _watch_writes(self) -> None:
         """See each write before the inverter does."""
