@@ -128,8 +128,8 @@ class Dispatcher:
         return {name: self._conductors[name].idle.is_set() for name in names}
 
     def reset(self, device: str) -> None:
-        """A person says that no foreign controller is at work on a device any more."""
-        self._guard.reset(device)
+        """A person says that no foreign controller is at work on a device any more, or that it is looked after."""
+        self._guard.foreign.reset(device)
 
     def in_force(self, device: str) -> InForce | None:
         """What a device was told and has taken; None if it is under its own control, or nobody knows."""

@@ -174,7 +174,7 @@ class Following:
 
     def _on_reverted(self, reverted: Reverted) -> None:
         self._outgoing.forget(reverted.sent.commands)
-        if reverted.verified and self._guard.reverted(self._device.name, self._clock.now()):
+        if reverted.verified and self._guard.foreign.reverted(self._device.name, self._clock.now()):
             self._let_go("foreign controller")
         elif self._stubbornness.may_rewrite(reverted.group):
             self._backoff.failed()

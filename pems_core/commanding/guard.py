@@ -11,8 +11,9 @@ from pems_core.protocols import Device
 
 from .draft import Draft, Refusal
 from .emergency import EmergencyStop
+from .foreign import ForeignControllers
+from .inverter_limits import BatteryLimits, keep_abilities
 from .limits import (
-    BatteryLimits,
     keep_allow_list,
     keep_catalogue,
     keep_mode_dwell,
@@ -28,12 +29,9 @@ __all__ = ["Action", "Guard", "Refusal", "Verdict"]
 
 STALE_AFTER = timedelta(minutes=10)
 """Twice the age at which a device's state is not believed any more (protocols D.6)."""
-FOREIGN_REVERTS, FOREIGN_WITHIN, FOREIGN_FOR = 2, timedelta(hours=1), timedelta(hours=24)
-"""So often verified values change without PEMS before it yields to another controller (protocols D.1), and how long."""
 UNWELL = frozenset({"fault", "off_grid", "self_test", "update", "off"})
 RECOVERY = timedelta(minutes=5)
 """After the grid was lost or a unit was unwell it is left alone this long (protocols E.49)."""
-FOREIGN = "foreign"
 
 
 class Action(StrEnum):
@@ -77,14 +75,13 @@ class Guard:
         self.stages = stages
         self._emergency = emergency
         self._relays = relays
-        self._store = store
+        self.foreign = ForeignControllers(store, clock)
         self._clock = clock
         self._stale_after = stale_after
         now = clock.now()
         self._seen_at = {device.name: now for device in devices}
         self._unwell: dict[str, tuple[str, datetime]] = {}
         self._worn: dict[str, tuple[date, Alert]] = {}
-        self._reverts: dict[str, list[datetime]] = {}
         self._batteries = BatteryLimits()
 
     def saw(self, state: SiteState, readings: Readings) -> frozenset[str]:
@@ -131,6 +128,7 @@ class Guard:
         keep_catalogue(draft)
         keep_rates_of_change(draft)
         keep_mode_dwell(draft)
+        keep_abilities(draft)
         if isinstance(device.equipment, HeatingSpec):
             for room in device.equipment.rooms:
                 keep_room(draft, room, self._relays.refusal(device.name, room.name))
@@ -145,10 +143,9 @@ class Guard:
             return _verdict(Action.RELEASE, device, "emergency stop", f"nothing until it is reset ({latch.by})")
         if self.stages.of(device) == "observe":
             return Verdict(Action.RELEASE, {})
-        foreign = self.foreign.get(device)
-        if foreign is not None:
-            until = (foreign + FOREIGN_FOR).isoformat()
-            return _verdict(Action.NOTHING, device, "a foreign controller", f"nothing until {until} or a reset")
+        yields_until = self.foreign.yields_until(device)
+        if yields_until is not None:
+            return _verdict(Action.NOTHING, device, "a foreign controller", f"nothing {yields_until}")
         if device in self._worn and self._worn[device][0] == _day(now):
             return _verdict(Action.RELEASE, device, "the day's writes used up", "writes again tomorrow (UTC)")
         return self._unknown(device, state, now)
@@ -175,40 +172,15 @@ class Guard:
                 if after.get(relay) is True and not was_on:
                     self._relays.started(device.name, room.name)
 
-    def reverted(self, device: str, now: datetime) -> bool:
-        """Note that a verified value changed without PEMS; true if a foreign controller must be at work."""
-        recent = [at for at in self._reverts.get(device, []) if now - at < FOREIGN_WITHIN]
-        self._reverts[device] = [*recent, now]
-        if len(self._reverts[device]) < FOREIGN_REVERTS:
-            return False
-        self._store.keep(FOREIGN, device, now.isoformat())
-        return True
-
-    def reset(self, device: str) -> None:
-        """A person says that no foreign controller is at work any more."""
-        self._reverts.pop(device, None)
-        self._store.forget(FOREIGN, device)
-
     def worn_out(self, device: str, why: str, now: datetime) -> None:
         """Note that today's writes of a device are used up."""
         self._worn.setdefault(device, (_day(now), Alert(Severity.CRITICAL, device, why, now)))
 
     @property
-    def foreign(self) -> Mapping[str, datetime]:
-        """Devices that another controller commands, and since when it was noticed."""
-        now = self._clock.now()
-        noticed = {device: datetime.fromisoformat(at) for device, at in self._store.kept(FOREIGN).items()}
-        return {device: at for device, at in noticed.items() if now < at + FOREIGN_FOR}
-
-    @property
     def alerts(self) -> Sequence[Alert]:
         today = _day(self._clock.now())
         worn = [alert for day, alert in self._worn.values() if day == today]
-        foreign = [
-            Alert(Severity.CRITICAL, device, "foreign controller: it undoes what PEMS commands; PEMS yields", at)
-            for device, at in self.foreign.items()
-        ]
-        return [*worn, *foreign, *self._relays.alerts]
+        return [*worn, *self.foreign.alerts, *self._relays.alerts]
 
 
 def _verdict(action: Action, device: str, found: str, allowed: str) -> Verdict:

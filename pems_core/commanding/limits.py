@@ -1,16 +1,12 @@
 """Limits that every wish must keep, whoever wishes: what the catalogue, the battery and the relays allow."""
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pems_core.domain import (
-    BatterySpec,
-    BatteryState,
     Control,
     ControlKind,
     HeatingState,
     HybridInverterSpec,
-    InverterState,
     RoomSpec,
     RoomState,
 )
@@ -26,11 +22,6 @@ POWER_DWELL = timedelta(minutes=15)
 POWER_DEADBAND = 0.05
 """Protocols D.3: a stored power set-point changes seldom, and by at least this share of the highest."""
 SOC_DEADBAND = 0.02
-LOWEST_SOC = 0.10
-"""Protocols D.3: no discharge below this, whatever the house file allows."""
-SOC_HYSTERESIS = 0.02
-COLD_CHARGE_C, COLD_DISCHARGE_C = 3.0, -17.0
-"""Protocols D.3: below these a battery is neither charged nor discharged."""
 SETPOINT_DWELL = timedelta(minutes=10)
 SETPOINT_DWELL_BY_HAND = timedelta(minutes=1)
 SETPOINT_STEP_K = 1.0
@@ -112,59 +103,6 @@ def _limit_step(draft: Draft, name: str, step: float) -> None:
     if abs(after - before) > step + 1e-9:
         draft.settings[name] = before + step if after > before else before - step
         draft.refuse(name, f"{after:g} after {before:g}", f"steps of {step:g}")
-
-
-@dataclass
-class BatteryLimits:
-    """What the battery of an inverter allows; remembers that it was empty, for the hysteresis."""
-
-    empty: set[str] = field(default_factory=set)
-    """Devices that may not discharge until their battery is a little above its floor."""
-
-    def keep(self, draft: Draft) -> None:
-        spec, state = draft.device.equipment, draft.state
-        if not isinstance(spec, HybridInverterSpec) or spec.battery is None:
-            return
-        if not isinstance(state, InverterState) or state.battery is None:
-            return
-        mode = draft.settings.get("mode")
-        if mode == "grid_first":
-            self._keep_floor(draft, spec.battery, state.battery)
-        elif mode == "battery_first" and not _holds(draft, state.battery):
-            _keep_charge(draft, state.battery)
-
-    def _keep_floor(self, draft: Draft, spec: BatterySpec, battery: BatteryState) -> None:
-        floor, name = max(LOWEST_SOC, spec.soc_min), draft.device.name
-        free_from = floor + SOC_HYSTERESIS if name in self.empty else floor
-        if battery.soc <= free_from + 1e-9:
-            self.empty.add(name)
-            _to_own_mode(draft, f"discharging at {battery.soc:.0%}", f"above {free_from:.0%}")
-            return
-        self.empty.discard(name)
-        if battery.discharge_limit_kw == 0.0:
-            _to_own_mode(draft, "discharging", "what the battery allows: none now")
-        elif battery.temperature_c is not None and battery.temperature_c < COLD_DISCHARGE_C:
-            _to_own_mode(draft, f"discharging at {battery.temperature_c:g} °C", f"from {COLD_DISCHARGE_C:g} °C")
-        elif float(draft.settings.get("stop_soc", floor)) < floor - 1e-9:
-            draft.refuse("stop_soc", f"{draft.settings['stop_soc']:g}", f"at least {floor:g}")
-            draft.settings["stop_soc"] = floor
-
-
-def _holds(draft: Draft, battery: BatteryState) -> bool:
-    """Whether battery first does not charge: by its rate, or because it stops where the battery is."""
-    return draft.settings.get("charge_power_kw") == 0.0 or float(draft.settings.get("stop_soc", 1.0)) <= battery.soc
-
-
-def _keep_charge(draft: Draft, battery: BatteryState) -> None:
-    if battery.charge_limit_kw == 0.0:
-        _to_own_mode(draft, "charging", "what the battery allows: none now")
-    elif battery.temperature_c is not None and battery.temperature_c < COLD_CHARGE_C:
-        _to_own_mode(draft, f"charging at {battery.temperature_c:g} °C", f"from {COLD_CHARGE_C:g} °C")
-
-
-def _to_own_mode(draft: Draft, found: str, allowed: str) -> None:
-    draft.refuse("mode", found, allowed)
-    draft.drop(*MODE_CONTROLS)
 
 
 def keep_room(draft: Draft, room: RoomSpec, starts_refused: str | None) -> None:

@@ -1,11 +1,13 @@
 """What becomes of wishes: sent once, in order, retried, superseded, expired, taken back."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from pems_core.domain import Command, NotDelivered, Stage, Value, WornOut
+from pems_core.domain import Command, NotDelivered, Severity, Stage, Value, WornOut
 
+from .plain import MINUTE, battery_at
 from .recorder import House, until
 
 CHARGE: dict[str, Value] = {
@@ -29,6 +31,18 @@ async def test_sends_a_wish_in_order_and_reads_it_back(tmp_path: Path) -> None:
         assert in_force is not None
         assert in_force.settings == CHARGE
         assert in_force.stage is Stage.READBACK_OK
+
+
+async def test_what_a_unit_lacks_is_told_to_people_once_and_to_the_unit_never(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        house.states["inverter"] = replace(battery_at(0.5), lacks=frozenset({"grid_export"}))
+        for _ in range(3):
+            house.want("inverter", SELF_USE | {"grid_export": False})
+            await house.pass_minutes(15)
+        [alert] = house.dispatcher.alerts
+        assert (alert.severity, alert.since < house.now - 30 * MINUTE) == (Severity.INFO, True)
+        assert "inverter/grid_export" in alert.text
+        assert {c.payload for c in house.inverter.sent if c.control == "grid_export"} == {"auto"}
 
 
 async def test_says_the_same_only_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the guard lets through, changes, refuses or takes back, in words that a person can act on."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -257,25 +258,49 @@ def test_heating_is_not_taken_back_because_the_inverter_is_silent(tmp_path: Path
     assert judged(house, "inverter", CHARGE).action is Action.RELEASE
 
 
+@pytest.mark.parametrize(
+    ("lacks", "wished", "left", "told"),
+    [
+        ("grid_export", SELF_USE | {"grid_export": False}, SELF_USE, "inverter/grid_export"),
+        ("grid_export", SELF_USE | {"grid_export": True}, SELF_USE, ""),
+        ("battery_charge_grid", CHARGE | {"battery_charge_grid": True}, CHARGE, "inverter/battery_charge_grid"),
+        ("battery_charge_grid", CHARGE | {"battery_charge_grid": False}, CHARGE, ""),
+        ("grid_first", SELL, {}, "inverter/mode: found grid_first"),
+        ("grid_first", CHARGE, CHARGE, ""),
+        ("hold", CHARGE | {"charge_power_kw": 0.0}, {}, "inverter/mode: found hold"),
+        ("hold", CHARGE, CHARGE, ""),
+    ],
+)
+def test_a_unit_is_not_told_what_it_was_found_not_to_have(
+    house: House, lacks: str, wished: dict[str, Value], left: dict[str, Value], told: str
+) -> None:
+    house.states["inverter"] = replace(battery_at(0.5), lacks=frozenset({lacks}))
+    verdict = judged(house, "inverter", wished)
+    assert (verdict.action, dict(verdict.settings)) == (Action.SEND, left)
+    assert verdict.why.startswith(told)
+    assert bool(verdict.refusals) == bool(told)
+
+
 def test_two_changes_by_others_in_an_hour_are_a_foreign_controller_for_a_day(tmp_path: Path) -> None:
     house = House(tmp_path, speed=1.0)
     now = house.now
-    assert not house.guard.reverted("inverter", now - 70 * MINUTE)
-    assert not house.guard.reverted("inverter", now - 5 * MINUTE)
-    assert house.guard.reverted("inverter", now)
+    assert not house.guard.foreign.reverted("inverter", now - 70 * MINUTE)
+    assert not house.guard.foreign.reverted("inverter", now - 5 * MINUTE)
+    assert house.guard.foreign.reverted("inverter", now)
     assert judged(house, "inverter", CHARGE).action is Action.NOTHING
-    assert "foreign controller" in house.alerts("inverter")
+    until = (now + timedelta(hours=24)).isoformat()
+    assert f"PEMS yields until {until} or `pems stage inverter control`" in house.alerts("inverter")
     assert judged(house, "heating", {"kitchen_relay": True}).action is Action.SEND
-    house.guard.reset("inverter")
+    house.guard.foreign.reset("inverter")
     assert judged(house, "inverter", CHARGE).action is Action.SEND
-    house.guard.reverted("inverter", now)
-    assert not house.guard.reverted("heating", now)
+    house.guard.foreign.reverted("inverter", now)
+    assert not house.guard.foreign.reverted("heating", now)
 
 
 def test_a_foreign_controller_is_remembered_over_a_restart_and_forgotten_after_a_day(tmp_path: Path) -> None:
     house = House(tmp_path, speed=1.0)
-    house.guard.reverted("inverter", house.now)
-    house.guard.reverted("inverter", house.now)
+    house.guard.foreign.reverted("inverter", house.now)
+    house.guard.foreign.reverted("inverter", house.now)
     house.store.close()
     again = House(tmp_path, speed=1.0)
     assert judged(again, "inverter", CHARGE).action is Action.NOTHING

@@ -34,7 +34,7 @@ async def test_a_value_that_comes_back_once_is_written_again(tmp_path: Path) -> 
         await until(lambda: house.dispatcher.in_force("inverter") is not None)
         await house.pass_minutes(20)
         assert sent_modes(house) == 2
-        assert not house.guard.foreign
+        assert not house.guard.foreign.noticed
 
 
 async def test_gives_way_to_a_foreign_controller_after_the_second_time(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ async def test_gives_way_to_a_foreign_controller_after_the_second_time(tmp_path:
     async with House(tmp_path) as house:
         house.inverter.checks = lambda command: Stage.READBACK_OK if command.releases else Stage.REVERTED
         await commanded(house, CHARGE)
-        await until(lambda: bool(house.guard.foreign))
+        await until(lambda: bool(house.guard.foreign.noticed))
         await until(lambda: house.dispatcher.released("inverter"))
         told = len(house.inverter.sent)
         for _ in range(6):
@@ -52,7 +52,7 @@ async def test_gives_way_to_a_foreign_controller_after_the_second_time(tmp_path:
         assert len(house.inverter.sent) == told
         assert house.inverter.released("inverter")
         assert "foreign controller" in house.alerts("inverter")
-        house.guard.reset("inverter")
+        house.dispatcher.reset("inverter")
         house.want("inverter", SELF_USE)
         await until(lambda: sent_modes(house) == 3)
 
@@ -68,7 +68,7 @@ async def test_a_value_that_never_took_is_written_three_times_and_given_up(tmp_p
             await house.pass_minutes(15)
             house.want("inverter", CHARGE)
         assert sent_modes(house) == 3
-        assert not house.guard.foreign
+        assert not house.guard.foreign.noticed
         assert house.inverter.released("inverter")
 
 
