@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pems_core.commanding.emergency import EmergencyStop
+from pems_core.commanding.foreign import ForeignControllers
 from pems_core.commanding.overrides import Overrides
 from pems_core.commanding.stages import Stages
 from pems_core.commanding.store import Store
 from pems_core.commanding.told import WISH
 from pems_core.commanding.wear import StoredWearBook
-from pems_core.config import ConfigError, StagesSection, did_you_mean
+from pems_core.config import ConfigError, Stage, StagesSection, did_you_mean
 from pems_core.runtime.build import Blueprint
 from pems_core.runtime.door import ask_engine
 from pems_core.runtime.rescue import Rescue
@@ -42,6 +43,11 @@ class Alone:
     @property
     def stages(self) -> Stages:
         return Stages(self.blueprint.config[StagesSection], self.store, self.blueprint.clock)
+
+    def trust(self, device: str, stage: Stage) -> None:
+        """Set how far a device is trusted; who does so has looked after it."""
+        self.stages.promote(device, stage, me())
+        ForeignControllers(self.store, self.blueprint.clock).reset(device)
 
     @property
     def trusted(self) -> Sequence[str]:

@@ -22,5 +22,5 @@ def release(house: Path, device: str | None) -> None:
 
 def observe_only(alone: Alone, device: str) -> str:
     """Take the trust from a device whose engine does not run, and give it back."""
-    alone.stages.promote(device, "observe", me())
+    alone.trust(device, "observe")
     return f"{device} is in stage observe; {alone.give_back([device], f'{me()}: stage observe')}"

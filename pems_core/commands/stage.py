@@ -36,7 +36,7 @@ def stage(house: Path, device: str | None, stage: Stage | None) -> None:
 def _alone(alone: Alone, device: str, stage: Stage) -> str:
     if stage == "observe":
         return observe_only(alone, device)
-    alone.stages.promote(device, stage, me())
+    alone.trust(device, stage)
     return f"{device} is in stage {stage}, from the next start on"
 
 

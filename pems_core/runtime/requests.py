@@ -108,6 +108,8 @@ class Requests:
             known = ", ".join(live.commanded) or "none"
             raise Refused([f"device: found {said.device!r}; allowed: {known}"])
         live.commanding.stages.promote(said.device, said.stage, said.by)
+        # Who sets it has looked after the device.
+        live.commanding.dispatcher.reset(said.device)
         self.follower.forget(said.device)
         if said.stage == "observe" and said.device in live.taken:
             live.commanding.dispatcher.let_go([said.device], f"{said.by}: stage observe")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pems_core.commanding.foreign import ForeignControllers
 from pems_core.domain import Forecasts, Plan, SiteState
 from pems_core.planning.planner import Planner
 from pems_core.runtime.door import Declined, ask_engine
@@ -210,6 +211,20 @@ async def test_refuses_broken_payloads_with_their_place_and_acts_on_none(start_e
             assert any(place in fault for fault in error["faults"]), (topic, payload, error)
         assert running.ears.last("status")["state"] == "running"
         assert running.engine.live.commanding.overrides.active == []
+
+
+async def test_who_sets_a_stage_has_looked_after_a_foreign_controller(start_engine: Start) -> None:
+    def undone_twice(engine: Engine) -> None:
+        foreign = ForeignControllers(engine.live.commanding.store, engine.live.clock)
+        for _ in range(2):
+            foreign.reverted("inverter", engine.live.now)
+
+    async with start_engine(tweak=undone_twice) as running:
+        await running_plan(running)
+        assert "pems stage inverter control" in running.ears.last("alert")["text"]
+        assert running.server.told == {}
+        await running.say("stage/set", {"device": "inverter", "stage": "control", "by": "tester"})
+        await wait_for(lambda: running.server.told)
 
 
 async def test_refuses_a_retained_override_of_long_ago(start_engine: Start) -> None:
