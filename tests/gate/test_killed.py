@@ -131,7 +131,7 @@ async def test_the_guard_gives_the_battery_back_when_the_engine_is_killed(mosqui
         assert not house.told_to_charge
         assert not house.inverter.order.grid_charge
         assert report["all_back"] is True
-        assert set(report["devices"]) == {"inverter", "heating"}
+        assert "inverter" in report["devices"]
         house.clock.skip(LOCAL_WITHIN)
         await house.until(lambda: not house.miniserver.pems_ok, "the watchdog of the Miniserver", 5.0)
         assert all(room.relay_input == -1.0 for room in house.miniserver.rooms.values())
