@@ -60,8 +60,18 @@ class Heartbeat:
         )
         if faults:
             return
-        write_json(self.folder.heartbeat, {"session": self.session, "count": self.count, "at": instant(live.now)})
+        self._tell_guard()
         await asyncio.gather(*(self._tell(transport) for transport in live.transports))
+
+    def _tell_guard(self) -> None:
+        live, beat = self.live, {"session": self.session, "count": self.count}
+        try:
+            write_json(self.folder.heartbeat, beat | {"at": instant(live.now)})
+        except OSError as fault:
+            # The devices hear the heartbeat all the same; a disk that is full is no reason to leave them.
+            live.alerts.begin(self.folder.heartbeat.name, str(fault), Severity.CRITICAL)
+        else:
+            live.alerts.end(self.folder.heartbeat.name)
 
     async def _tell(self, transport: Transport) -> None:
         place = f"{transport.name} heartbeat"

@@ -89,7 +89,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Replace a file as a whole: whoever reads it finds the old content or the new one."""
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(content), encoding="utf-8")
-    new.replace(path)
+    """Replace a file as a whole: whoever reads it finds the old content or the new one.
+
+    On a full disk the old file is written over, which needs no room.
+
+    :raises OSError: if not even that can be done.
+    """
+    new, text = path.with_suffix(".new"), json.dumps(content).encode()
+    try:
+        new.write_bytes(text)
+    except OSError:
+        new.unlink(missing_ok=True)
+        with path.open("r+b") as file:
+            file.write(text)
+            file.truncate()
+    else:
+        new.replace(path)
