@@ -28,7 +28,8 @@ SETTLES_S = 30.0
 """After the first plan: what it tells the devices is not what is measured."""
 READ_BACK_WITHIN_S = 30.0
 WIRE_WITHIN_S = 10.0
-LEAST_PAUSE_S, MOST_PAUSE_S = 0.2, 4.0
+"""[s of the wall]; what has not come by then counts as never."""
+LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 6.0
 """Between two overrides: they come at any moment of a poll."""
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
@@ -157,7 +158,7 @@ async def measured(size: Size, way: Way, asks: Iterator[Ask], count: int, *, rea
                 told = Measured(plans=-found.times_said("plan"), took_s=-time.monotonic())
                 for _ in range(count):
                     await asyncio.sleep(chance.uniform(LEAST_PAUSE_S, MOST_PAUSE_S))
-                    told.asked.append(await watcher.ask(next(asks)))
+                    told.asked.append(await watcher.ask(next(asks), read_back=read_back))
                 told.plans += found.times_said("plan")
                 told.took_s += time.monotonic()
                 told.load = os.getloadavg()[0]
@@ -193,17 +194,18 @@ class Watcher:
     def __init__(self, found: Plant, way: Way) -> None:
         self._found, self._way = found, way
 
-    async def ask(self, ask: Ask) -> Asked:
-        """Ask, and wait until it was read back, or for too long."""
+    async def ask(self, ask: Ask, *, read_back: bool) -> Asked:
+        """Ask, and wait until it was written, or read back if that is asked for, or for too long."""
         found, asked = self._found, Asked()
         began, at = time.monotonic(), found.clock.now()
         await say_override(found, ask)
         began_s = found.clock.elapsed_s() - (time.monotonic() - began)
         caused = self._caused(ask, began_s, began)
-        while time.monotonic() - began < READ_BACK_WITHIN_S and asked.read_back_s is None:
+        within_s = READ_BACK_WITHIN_S if read_back else WIRE_WITHIN_S
+        while time.monotonic() - began < within_s and (asked.read_back_s if read_back else asked.write_s) is None:
             await asyncio.sleep(0.02)
             asked.wire_s, asked.write_s = caused()
-            asked.read_back_s = self._read_back(ask, at)
+            asked.read_back_s = self._read_back(ask, at) if read_back else None
         if self._way == "modbus":
             asked.rest_s = self._rest_s(began_s)
         return asked
@@ -253,7 +255,8 @@ def _both(seconds: float | None) -> tuple[float | None, float | None]:
 
 
 def _seconds_until_read_back(lines: Sequence[JournalLine], at: datetime) -> float | None:
-    queued = {line.command for line in lines if line.stage == Stage.QUEUED}
+    over = {line.command for line in lines if line.stage == Stage.SUPERSEDED}
+    queued = {line.command for line in lines if line.stage == Stage.QUEUED} - over
     done = {line.command: line.at for line in lines if line.stage == Stage.READBACK_OK and line.command in queued}
     if not queued or set(done) != queued:
         return None
