@@ -23,6 +23,8 @@ from pems_core.simulation.recordings import WEEKS
 from pems_core.simulation.scenario_checks import LIMITS, OPTIONAL, REQUIRED, SPOT, TIME
 from pems_core.testing import DEVICE_CONTRACT
 
+from .traps import TRAPS, name_on_page, played
+
 ROOT = Path(__file__).parents[1]
 HAND_WRITTEN = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 PAGES = [*HAND_WRITTEN, *sorted(ROOT.glob("plugins/*/README.md"))]
@@ -247,3 +249,16 @@ def test_every_page_is_reached_from_the_readme() -> None:
         targets = re.findall(r"\]\(([^)#\s]+\.md)", current.read_text(encoding="utf-8"))
         open_pages += [(current.parent / t).resolve() for t in targets if not t.startswith("http")]
     assert [name_of(path) for path in ROOT.glob("docs/**/*.md") if path not in reached] == []
+
+
+def test_every_trap_is_played() -> None:
+    assert sorted(set(TRAPS) - {test.trap for test in played()}) == []
+    assert sorted({test.trap for test in played()} - set(TRAPS)) == []
+    assert [test.test for test in played() if not test.says] == []
+
+
+def test_the_table_of_traps_names_every_test_that_plays_one() -> None:
+    rows = re.findall(r"^\| (\w+) \| .*? \| \[(.*?)\]\(\.\./(.*?)\)", page("docs/traps.md"), re.MULTILINE)
+    expected = sorted((t.trap, name_on_page(t), t.path) for t in played())
+    assert sorted(rows) == expected, "run python -m tests.traps"
+    assert "| failed |" not in page("docs/traps.md")

@@ -173,6 +173,10 @@ def _says(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return " ".join((ast.get_docstring(function) or "").split("\n\n")[0].split())
 
 
+def name_on_page(test: Played) -> str:
+    return test.test.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+
+
 def page(results: Mapping[tuple[str, str], str]) -> str:
     """The table, with the result of each test by its file and name."""
     tests = played()
@@ -191,9 +195,8 @@ def page(results: Mapping[tuple[str, str], str]) -> str:
                 lines.append(f"| {number} | {text} | | | no test |")
             for test in rows:
                 result = results.get((test.path, test.test), "not run")
-                name = test.test.rpartition("::")[2].removeprefix("test_").replace("_", " ")
                 shows = test.says.replace("|", "\\|")
-                lines.append(f"| {number} | {text} | [{name}](../{test.path}) | {shows} | {result} |")
+                lines.append(f"| {number} | {text} | [{name_on_page(test)}](../{test.path}) | {shows} | {result} |")
     return "\n".join([*lines, ""])
 
 

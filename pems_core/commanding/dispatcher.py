@@ -76,6 +76,7 @@ class Dispatcher:
         source: str = "plan",
         reason: str = "",
         by_hand: Iterable[str] = (),
+        anew_since: datetime | None = None,
     ) -> None:
         """Wish something of a device, in place of all that was wished of it before; begins at once.
 
@@ -85,10 +86,11 @@ class Dispatcher:
             and at least two cycles away.
         :param state: of the house, not older than a cycle.
         :param by_hand: controls that a person has set: their modes and setpoints may change sooner.
+        :param anew_since: what was sent before this instant is sent again, though nothing else is wished.
         """
         conductor = self._conductors.get(device)
         if conductor is not None:
-            wish = Wish(dict(settings), valid_from, valid_until, source, reason, frozenset(by_hand))
+            wish = Wish(dict(settings), valid_from, valid_until, source, reason, frozenset(by_hand), anew_since)
             conductor.want(wish, state)
 
     def saw(self, state: SiteState, readings: Readings) -> None:

@@ -90,7 +90,9 @@ class Following:
         sent = self._watch.sent.get(group)
         if sent is None:
             return bool(wished) or self._told.tells_of(group)
-        return not self._groups.same(sent.settings, wished) or sent.ends_wrong(wish.valid_until, self._clock.now())
+        outdated = wish.anew_since is not None and sent.at < wish.anew_since
+        changed = not self._groups.same(sent.settings, wished)
+        return outdated or changed or sent.ends_wrong(wish.valid_until, self._clock.now())
 
     # Telling
 

@@ -121,9 +121,12 @@ class Guard:
         :param in_force: what its controls were told last.
         :param by_hand: the controls that a person has set.
         """
-        whole = self._hold(device.name, state, now)
+        whole = self._hold(device.name, state, now, by_hand)
         if whole is not None:
             return whole
+        if self.stages.of(device.name) == "observe":
+            # What a person sets stands above the stage; the plan only recommends.
+            settings = {control: value for control, value in settings.items() if control in by_hand}
         draft = Draft(device, dict(settings), state.devices.get(device.name), now, in_force, by_hand)
         keep_catalogue(draft)
         keep_rates_of_change(draft)
@@ -133,15 +136,16 @@ class Guard:
             for room in device.equipment.rooms:
                 keep_room(draft, room, self._relays.refusal(device.name, room.name))
         self._batteries.keep(draft)
-        keep_allow_list(draft, self.stages.allowed(device.name))
+        allowed = self.stages.allowed(device.name)
+        keep_allow_list(draft, None if allowed is None else allowed | by_hand)
         return Verdict(Action.SEND, draft.settings, tuple(draft.refusals), draft.again_at)
 
-    def _hold(self, device: str, state: SiteState, now: datetime) -> Verdict | None:
+    def _hold(self, device: str, state: SiteState, now: datetime, by_hand: frozenset[str]) -> Verdict | None:
         """Why a device is not commanded at all, or None if it may be."""
         latch = self._emergency.latch
         if latch is not None:
             return _verdict(Action.RELEASE, device, "emergency stop", f"nothing until it is reset ({latch.by})")
-        if self.stages.of(device) == "observe":
+        if self.stages.of(device) == "observe" and not by_hand:
             return Verdict(Action.RELEASE, {})
         yields_until = self.foreign.yields_until(device)
         if yields_until is not None:

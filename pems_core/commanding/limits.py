@@ -57,7 +57,7 @@ def keep_rates_of_change(draft: Draft) -> None:
 
 
 def keep_mode_dwell(draft: Draft) -> None:
-    """A mode stays for a while, and all that runs it stays with it; its powers change seldom and not by a little."""
+    """A mode stays for a while, and all that runs it with it; within it, grid charge and powers change seldom."""
     if not isinstance(draft.device.equipment, HybridInverterSpec) or "mode" not in draft.controls:
         return
     if draft.changes("mode"):
@@ -67,7 +67,7 @@ def keep_mode_dwell(draft: Draft) -> None:
             _refuse_early(draft, "mode", free_at)
             draft.keep_old(*MODE_CONTROLS)
         return
-    for name in ("charge_power_kw", "discharge_power_kw", "stop_soc"):
+    for name in ("battery_charge_grid", "charge_power_kw", "discharge_power_kw", "stop_soc"):
         if name in draft.controls and draft.changes(name):
             _keep_power(draft, draft.controls[name])
 
@@ -76,9 +76,10 @@ def _keep_power(draft: Draft, control: Control) -> None:
     old, new = draft.in_force.get(control.name), draft.settings.get(control.name)
     if old is None or new is None:
         return
+    switch = control.kind is ControlKind.SWITCH
     band = POWER_DEADBAND * (control.highest or 0.0) if control.unit == "kW" else SOC_DEADBAND
     to_an_end = new in (control.lowest, control.highest)
-    if abs(float(new) - float(old.value)) < band - 1e-9 and not to_an_end:
+    if not switch and abs(float(new) - float(old.value)) < band - 1e-9 and not to_an_end:
         draft.keep_old(control.name)
         return
     dwell = MODE_DWELL_BY_HAND if control.name in draft.by_hand else POWER_DWELL

@@ -19,6 +19,8 @@ class Wish:
     reason: str = ""
     by_hand: frozenset[str] = frozenset()
     """The controls that a person has set."""
+    anew_since: datetime | None = None
+    """What was sent before this instant means something else by now and is sent again, such as local times of day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,11 @@ class CyclesSection(Section):
         30.0, gt=0, description="a device whose last plan is older is given back to its own control [min]"
     )
 
+    def faults(self) -> Iterable[Fault]:
+        if self.stale_after_minutes < 2 * self.every_minutes:
+            found = f"found {self.stale_after_minutes:g} with a plan every {self.every_minutes:g} min"
+            yield Fault(("stale_after_minutes",), f"{found}; allowed: at least twice that")
+
 
 class StagesSection(Section):
     """[stages]: how far each device is trusted to PEMS; a device that is not listed has the default."""

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from pems_core.commanding.guard import STALE_AFTER
 from pems_core.commanding.overrides import apply_to
-from pems_core.domain import Override, Plan, Rung, Value
+from pems_core.domain import QUARTER, Override, Plan, Rung, Value, floor_time
 from pems_core.protocols import Device
 
 from .live import Live
@@ -30,6 +32,8 @@ class Follower:
     live: Live
     _told: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _letting_go: set[str] = field(default_factory=set)
+    _planned_at: dict[str, datetime] = field(default_factory=dict)
+    """When the plan last had a say for a device."""
 
     def follow(self) -> None:
         """Tell each device what holds now: by the plan, by hand, or nothing, which gives it back."""
@@ -45,14 +49,20 @@ class Follower:
         overrides = [o for o in live.commanding.overrides.in_force() if o.device == device.name and o.holds(now)]
         why = self.why_not_planned(device, now)
         if why and not overrides:
+            if self._missed_for_a_moment(device, now):
+                return
             self._told.pop(device.name, None)
             if device.name not in self._letting_go:
                 self._let_go(device.name, why)
             return
         self._letting_go.discard(device.name)
+        if not why:
+            self._planned_at[device.name] = now
         wish = self._wish(device, now, overrides, planned=not why)
+        # What a device begins and ends by its own local clock means other instants once that was put forward or back.
+        changed_at = last_clock_change(live.house.site.zone, now)
         plan = live.followed.plan if live.followed else None
-        said = (dict(wish.settings), wish.source, plan.made_at if plan else None)
+        said = (dict(wish.settings), wish.source, plan.made_at if plan else None, changed_at)
         if said == self._told.get(device.name):
             return
         self._told[device.name] = said
@@ -65,7 +75,18 @@ class Follower:
             source=wish.source,
             reason=wish.reason,
             by_hand=[override.control for override in overrides],
+            anew_since=changed_at,
         )
+
+    def _missed_for_a_moment(self, device: Device, now: datetime) -> bool:
+        """Whether the plan only lacks a device for a reading that was doubtful just then: what it was told holds on.
+
+        Giving it back and taking it again would cost writes; the guard gives back what stays unknown.
+        """
+        plan = self.live.followed.plan if self.live.followed else None
+        planned_at = self._planned_at.get(device.name)
+        lacking = plan is not None and plan.rung is not Rung.RELEASE and not plan.knows(device.name)
+        return lacking and planned_at is not None and now - planned_at < STALE_AFTER
 
     def _let_go(self, device: str, why: str) -> None:
         """Give a device back once, if PEMS has it; one that was never told anything is left alone."""
@@ -107,6 +128,21 @@ class Follower:
         ends = min(override.valid_until for override in overrides)
         reasons = "; ".join(f"{o.by}: {o.reason}" if o.reason else o.by for o in overrides)
         return Wish(by_hand, max(soonest, ends), OVERRIDE, reasons)
+
+
+def last_clock_change(zone: ZoneInfo, now: datetime) -> datetime | None:
+    """When the local clock was put forward or back in the last day; None if it was not.
+
+    >>> from datetime import UTC
+    >>> last_clock_change(ZoneInfo("Europe/Prague"), datetime(2025, 10, 26, 3, 0, tzinfo=UTC)).isoformat()
+    '2025-10-26T01:00:00+00:00'
+    """
+    quarter = floor_time(now, QUARTER)
+    for _ in range(timedelta(days=1) // QUARTER):
+        if quarter.astimezone(zone).utcoffset() != (quarter - QUARTER).astimezone(zone).utcoffset():
+            return quarter
+        quarter -= QUARTER
+    return None
 
 
 def run_end(device: Device, plan: Plan, t: int) -> datetime:

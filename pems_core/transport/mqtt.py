@@ -95,7 +95,7 @@ class MqttConnection:
         will: LastWords | None = None,
         farewell: LastWords | None = None,
         timeout_s: float = 5.0,
-        backoff_s: tuple[float, float] = (1.0, 60.0),
+        backoff_s: tuple[float, float] = (1.0, 30.0),
     ) -> None:
         """
         :param name: how the broker sees this client; a random suffix makes it unique.

@@ -149,9 +149,12 @@ class House:
         minutes: float = 240.0,
         source: str = "plan",
         by_hand: Sequence[str] = (),
+        anew_since: datetime | None = None,
     ) -> None:
-        until = self.now + minutes * MINUTE
-        self.dispatcher.want(device, settings, self.now, until, self.state, source=source, by_hand=by_hand)
+        now, until = self.now, self.now + minutes * MINUTE
+        self.dispatcher.want(
+            device, settings, now, until, self.state, source=source, by_hand=by_hand, anew_since=anew_since
+        )
 
     def saw(self, points: Mapping[str, tuple[Value, str]] | None = None) -> None:
         """Let the dispatcher see how the house is now."""

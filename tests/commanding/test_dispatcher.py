@@ -56,6 +56,20 @@ async def test_says_the_same_only_once(tmp_path: Path) -> None:
         assert len(house.inverter.sent) == told
 
 
+async def test_tells_anew_once_what_means_something_else_by_now(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        house.want("inverter", CHARGE)
+        await until(lambda: house.dispatcher.in_force("inverter") is not None)
+        told = len(house.inverter.sent)
+        await house.pass_minutes(15)
+        clock_put_back = house.now
+        for _ in range(3):
+            house.want("inverter", CHARGE, minutes=225, anew_since=clock_put_back)
+            await house.pass_minutes(15)
+        assert len(house.inverter.sent) == 2 * told
+        assert not house.inverter.released("inverter")
+
+
 async def test_renews_what_ends_by_itself_before_it_ends(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         house.want("inverter", CHARGE, minutes=60)

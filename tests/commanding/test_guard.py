@@ -70,6 +70,13 @@ def test_a_mode_stays_a_quarter_of_an_hour_with_all_that_runs_it(house: House) -
     assert dict(judged(house, "inverter", SELL, told=CHARGE, ago_min=16).settings) == SELL
 
 
+def test_grid_charging_stays_a_quarter_of_an_hour_as_a_mode_does(house: House) -> None:
+    without_grid = CHARGE | {"battery_charge_grid": False}
+    from_grid = CHARGE | {"battery_charge_grid": True}
+    assert judged(house, "inverter", from_grid, told=without_grid, ago_min=14).settings["battery_charge_grid"] is False
+    assert judged(house, "inverter", from_grid, told=without_grid, ago_min=16).settings["battery_charge_grid"] is True
+
+
 def test_a_mode_set_by_hand_changes_after_five_minutes(house: House) -> None:
     by_hand = frozenset({"mode"})
     assert judged(house, "inverter", SELL, CHARGE, 4, by_hand).settings["mode"] == "battery_first"
@@ -200,6 +207,12 @@ def test_a_room_that_somebody_holds_is_left_to_them(house: House) -> None:
 def test_a_device_that_is_only_observed_is_told_nothing(tmp_path: Path) -> None:
     house = House(tmp_path, stages=StagesSection())
     assert judged(house, "inverter", CHARGE).action is Action.RELEASE
+
+
+def test_what_a_person_sets_stands_above_the_stage(tmp_path: Path) -> None:
+    house = House(tmp_path, stages=StagesSection())
+    verdict = judged(house, "inverter", SELL | {"grid_export": False}, by_hand=frozenset({"grid_export"}))
+    assert (verdict.action, dict(verdict.settings)) == (Action.SEND, {"grid_export": False})
 
 
 def test_a_device_of_limited_trust_is_told_only_what_its_list_allows(tmp_path: Path) -> None:
