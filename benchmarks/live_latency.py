@@ -29,13 +29,14 @@ SETTLES_S = 30.0
 READ_BACK_WITHIN_S = 30.0
 WIRE_WITHIN_S = 10.0
 """[s of the wall]; what has not come by then counts as never."""
-LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 6.0
+LEAST_PAUSE_S, MOST_PAUSE_S = 9.0, 12.0
 """Between two overrides: they come at any moment of a poll."""
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 STANDING: Sequence[Ask] = (("inverter", "mode", "battery_first"), ("inverter", "battery_charge_grid", True))
 """Overrides under which a power of charging means something."""
-POLLED = {(3, 43, 1), (3, 122, 2), (3, 1070, 39), (4, 0, 38), (4, 91, 28), (4, 1000, 60), (4, 1062, 38)}
+DEVICE_TYPE, EXPORT = (3, 43, 1), (3, 122, 2)
+POLLED = {DEVICE_TYPE, EXPORT, (3, 1070, 39), (4, 0, 38), (4, 91, 28), (4, 1000, 60), (4, 1062, 38)}
 """Function, address and count of what a poll of an SPH asks for; anything else is of a command."""
 SPACING_S = 1.0
 OIG_COMMANDS = "energy/solar/command/"
@@ -238,7 +239,9 @@ class Watcher:
 
     def _first_asked(self, began_s: float) -> tuple[float | None, float | None]:
         since = [r for r in self._found.server.log[-60:] if r.at_s > began_s]
-        caused = [r.at_s - began_s for r in since if (r.function, r.address, r.count) not in POLLED]
+        asked = [(r.function, r.address, r.count) for r in since]
+        before = [None, *asked]
+        caused = [r.at_s - began_s for r, now, last in zip(since, asked, before, strict=False) if of_command(now, last)]
         writes = [r.at_s - began_s for r in since if r.values]
         return min(caused, default=None), min(writes, default=None)
 
@@ -248,6 +251,15 @@ class Watcher:
         with Store(found.trial.folder / "state", found.clock, writing=False) as store:
             lines = [line for line in store.journal(60, ask[0]) if line.at >= at]
         return _seconds_until_read_back(lines, at)
+
+
+def of_command(asked: tuple[int, int, int], before: tuple[int, int, int] | None) -> bool:
+    """Whether a request is none of a poll; both read the export limit, a poll only right after the device type.
+
+    >>> of_command((3, 122, 2), (3, 43, 1)), of_command((3, 122, 2), (4, 0, 38)), of_command((4, 0, 38), None)
+    (False, True, False)
+    """
+    return asked not in POLLED or (asked == EXPORT and before != DEVICE_TYPE)
 
 
 def _both(seconds: float | None) -> tuple[float | None, float | None]:
