@@ -76,7 +76,7 @@ def astray(house: GateHouse) -> list[Seen]:
 @pytest.mark.slow
 async def test_a_day_goes_by_plan(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async with gate_house(
-        mosquitto, tmp_path, MIDNIGHT, speed=1000, poll_s=60.0, watchdog_s=900.0, every_minutes=30, soc=0.4, series=DAY
+        mosquitto, tmp_path, MIDNIGHT, speed=600, poll_s=30.0, watchdog_s=900.0, every_minutes=30, soc=0.4, series=DAY
     ) as house:
         await house.until(lambda: house.now >= MIDNIGHT + timedelta(hours=24), "a day", within_s=500)
         rungs = [report.plan.rung for report, _ in house.reports]
