@@ -1,5 +1,6 @@
 """When cycles run, and what becomes of their plans."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from pems_core.planning.planner import Planner
 
 from .history import LEARN_DAYS, month_peak_kw
 from .live import Live
+from .memory import give_back
 from .patience import BoundedPlanner
 from .triggers import Followed, forecast_changes
 from .watch import Watch
@@ -58,7 +60,7 @@ class Cycles:
             if followed is None:
                 continue
             horizon = live.site.planner.options.horizon(live.now)
-            answer = await ask(live.site.forecasters, horizon, live.state, self._history())
+            answer = await ask(live.site.forecasters, horizon, live.state, await self._history())
             for reason in forecast_changes(followed.forecasts, answer.forecasts, live.cycles.forecast_change_kw):
                 live.triggers.pull(reason)
 
@@ -70,9 +72,10 @@ class Cycles:
         horizon = live.site.planner.options.horizon(live.readings.now)
         before = live.report.state if live.report else None
         peak_kw = month_peak_kw(live.commanding.store, live.now, live.house.site.zone)
+        history = await self._history()
         try:
             report = await run_cycle(
-                live.site, live.readings, horizon, self._history(), before, overrides, peak_so_far_kw=peak_kw
+                live.site, live.readings, horizon, history, before, overrides, peak_so_far_kw=peak_kw
             )
         except PemsError as fault:
             live.alerts.begin("cycle", f"no plan: {fault}", Severity.CRITICAL)
@@ -84,6 +87,7 @@ class Cycles:
         live.receipts.clear()
         self._adopt(report)
         await self.finished(report, reasons)
+        await asyncio.to_thread(give_back)
 
     def _adopt(self, report: CycleReport) -> None:
         """Follow the new plan."""
@@ -139,8 +143,9 @@ class Cycles:
         late_s = 2 * live.every.total_seconds() + patience_s * live.clock.speed + FIRST_READINGS_S
         live.health.expect(PART, late_s)
 
-    def _history(self) -> History:
-        return History(self.live.commanding.store.history(LEARN_DAYS))
+    async def _history(self) -> History:
+        # Weeks of quarter hours take a moment to read, in which nobody should have to wait.
+        return History(await asyncio.to_thread(self.live.commanding.store.history, LEARN_DAYS))
 
 
 def next_due(now: datetime, every: timedelta) -> datetime:

@@ -1,5 +1,6 @@
 """The household's own use."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,11 @@ class LoadForecaster:
     series: Sequence[str] = (LOAD,)
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        # Tables take a moment to work out, in which nobody should have to wait.
+        return await asyncio.to_thread(self.expected, horizon, state, history)
+
+    def expected(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        """See `Forecaster.forecast`."""
         known = measured_before(history, LOAD, state.now, LEARN_FROM)
         if known.empty:
             return {}

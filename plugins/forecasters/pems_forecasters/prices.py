@@ -1,5 +1,6 @@
 """Published prices, and what is likely beyond them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,11 @@ class PriceForecaster:
     series: Sequence[str] = (IMPORT, FEED_IN)
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        # Tables take a moment to work out, in which nobody should have to wait.
+        return await asyncio.to_thread(self.expected, horizon, state, history)
+
+    def expected(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        """See `Forecaster.forecast`."""
         ahead = quarters_ahead(horizon)
         spot = self._continued(quarters_of(history, SPOT), ahead)
         if spot is not None:

@@ -1,5 +1,6 @@
 """PV and irradiance: a clear sky, dimmed as it was lately."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,11 @@ class SunForecaster:
     series: Sequence[str] = (PV, GHI)
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        # Tables take a moment to work out, in which nobody should have to wait.
+        return await asyncio.to_thread(self.expected, horizon, state, history)
+
+    def expected(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        """See `Forecaster.forecast`."""
         ahead = quarters_ahead(horizon)
         clear_ahead = self._clear(ahead)
         result = {}

@@ -1,5 +1,6 @@
 """Outdoor temperature, without a weather service."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,11 @@ class TemperatureForecaster:
     series: Sequence[str] = (TEMPERATURE,)
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        # Tables take a moment to work out, in which nobody should have to wait.
+        return await asyncio.to_thread(self.expected, horizon, state, history)
+
+    def expected(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        """See `Forecaster.forecast`."""
         known = measured_before(history, TEMPERATURE, state.now, LATELY)
         if known.empty:
             return {}
