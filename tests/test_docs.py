@@ -142,7 +142,9 @@ def test_every_command_is_told(command: str) -> None:
 def test_told_commands_and_their_options_exist() -> None:
     wrong = []
     for where, (name, *words) in spoken_commands():
-        command = pems.commands.get(name)
+        command: click.Command | None = pems.commands.get(name)
+        if isinstance(command, click.Group):
+            command = command.commands.get(words[0]) if words else command
         known = {option for p in (command.params if command else []) for option in [*p.opts, *p.secondary_opts]}
         unknown = [word for word in words if word.startswith("--") and word not in known]
         if command is None or unknown:
