@@ -16,7 +16,7 @@ from pems_core.simulation.devices.growatt_settings import Family
 from pems_core.simulation.devices.modbus_server import ModbusServer
 from pems_core.simulation.devices.small_live_house import INVERTER, small_live_house
 from pems_core.transport.house_lines import HouseLines
-from tests.growatt.plant import CHARGE, HOLD, NOON, PRAGUE, SELF_USE, SELL, Wear, make_transport, plant
+from tests.growatt.plant import CHARGE, HOLD, NOON, PRAGUE, SELF_USE, SELL, Plant, Wear, make_transport, plant
 
 FAMILIES: list[Family] = ["sph", "spa", "tl_xh", "vpp"]
 EVERY = pytest.mark.parametrize("family", FAMILIES)
@@ -172,6 +172,76 @@ async def test_what_was_said_still_holds_until_something_else_is_said() -> None:
         assert (await house.transport.check(charge.command)).stage is Stage.READBACK_OK
         house.simulated.put("holding", 1090, 7)
         assert (await house.transport.check(charge.command)).stage is Stage.REVERTED
+
+
+async def test_what_the_last_poll_shows_as_carried_out_is_not_asked_for_again() -> None:
+    """A request takes a second: a word that needs no write costs none."""
+    async with plant("sph") as house:
+        await house.tell(CHARGE, minutes=60)
+        await house.polls(5)
+        house.forget_log()
+        receipts = await house.tell(CHARGE, minutes=50)
+        assert {receipt.stage for receipt in receipts} == {Stage.READBACK_OK}
+        assert not house.requests
+
+
+@pytest.mark.trap("3")
+async def test_a_poll_soon_after_a_write_spares_no_read() -> None:
+    """The inverter showed a new value late: for 15 s after a write a poll says nothing of what need not be written."""
+    async with plant("sph") as house:
+        await house.tell(CHARGE, minutes=60)
+        await house.polls(every_s=1.0)
+        house.forget_log()
+        await house.tell(CHARGE, minutes=60)
+        assert (1070, 39) in asked(house)
+
+
+async def test_an_old_poll_spares_no_read() -> None:
+    async with plant("sph") as house:
+        await house.tell(CHARGE, minutes=60)
+        await house.polls(3)
+        house.clock.pass_by(minutes=1)
+        house.forget_log()
+        await house.tell(CHARGE, minutes=50)
+        assert asked(house) == [(122, 2), (1070, 39)]
+
+
+async def test_giving_back_is_always_held_against_what_is_read_then() -> None:
+    """Somebody set a slot right after the poll; whoever gives the inverter back ends it all the same."""
+    async with plant("sph") as house:
+        await house.tell(SELF_USE)
+        await house.polls(3)
+        house.simulated.put("holding", 1082, 1)
+        await house.release()
+        assert house.holding(1082) == [0]
+
+
+@pytest.mark.trap("34")
+async def test_what_is_written_is_planned_with_what_is_read_then() -> None:
+    """Somebody enabled a slot of the other mode right after the poll; it is ended before the new mode begins."""
+    async with plant("sph") as house:
+        await house.tell(SELF_USE)
+        await house.polls(3)
+        house.simulated.put("holding", 1082, 1)
+        await house.tell(CHARGE)
+        assert house.holding(1082) == [0]
+
+
+async def test_an_inverter_that_was_silent_is_asked_for_its_clock_again() -> None:
+    """It may have been without power: then its clock has stood still."""
+    async with plant("sph", timeout_s=0.05) as house:
+        house.simulated.answers = False
+        await house.polls()
+        house.simulated.answers = True
+        house.clock.pass_by(minutes=2)
+        house.forget_log()
+        await house.tell(CHARGE)
+        assert (45, 6) in asked(house)
+
+
+def asked(house: Plant) -> list[tuple[int, int]]:
+    """Address and count of what was read."""
+    return [(request.address, request.count) for request in house.requests if not request.values]
 
 
 async def test_of_what_another_run_of_pems_said_nothing_is_known() -> None:

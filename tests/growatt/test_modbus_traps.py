@@ -572,6 +572,7 @@ class TestTime:
         """The clock showed 2026 and not 26; it is read right, and set in its own form."""
         async with plant("sph", "54") as house:
             assert house.number("clock_offset_s") == pytest.approx(0.0, abs=2.0)
+            house.clock.pass_by(minutes=11)
             house.simulated.write(45, [2026, 1, 15, 11, 30, 0], False)
             await house.tell(SELL)
             assert next(values for address, values in house.written if address == 45)[0] == 2026

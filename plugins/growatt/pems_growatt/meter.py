@@ -24,6 +24,11 @@ RARE = (
     *("charge_coldest", "charge_hottest", "discharge_coldest", "discharge_hottest"),
     *("metering_device", "grid_sensor", "reserve_soc", "reserve_soc_newer"),
 )
+KNOWN_FOR_S = 60.0
+"""What a poll that began so long ago told of settings may still show that a word needs no write."""
+SETTLES_S = 15.0
+"""For so long after a write what a poll tells of settings shows nothing: some firmware is late (trap 3), and a slot may
+revert after 6 s (A.2)."""
 GRID_CHARGE_SEEN_KW = 0.3
 NEVER_ZERO = ("battery_voltage_v", "frequency_hz", "inverter_temperature_c")
 """While a unit answers: a block in which all of these and everything else is 0 did not come."""
@@ -54,6 +59,10 @@ class Meter:
         self._rare: dict[str, float] = {}
         self._rare_at_s: float | None = None
         self._settings_age = 0
+        self._settings_changed_s: float | None = None
+        self._polled: Words = {}
+        self._polled_at_s = 0.0
+        self._clock_read_at: datetime | None = None
 
     async def poll(self) -> Mapping[str, Value]:
         """Read what there is; what fails keeps its reading with the time of that.
@@ -61,7 +70,15 @@ class Meter:
         :return: the states that were read.
         :raises NotDelivered: if nothing was.
         """
-        settings_age = self._settings_age
+        try:
+            return await self._poll()
+        except NotDelivered:
+            # It may be another unit by now, or one that was without power and has lost its clock.
+            self._polled, self._clock_read_at = {}, None
+            raise
+
+    async def _poll(self) -> Mapping[str, Value]:
+        began_s, settings_age = self._clock.elapsed_s(), self._settings_age
         await self._poll_rarely()
         words = await self._read(point for point in self.unit.table.points if point.name not in RARE)
         if settings_age != self._settings_age:
@@ -74,11 +91,32 @@ class Meter:
         if self._plausibility.looks_like_another_unit(found):
             raise AnotherUnit(f"found a grid of {found['frequency_hz']} Hz; allowed: 45 to 65")
         self._publish(found)
+        self._keep_settings(words, began_s)
         return found
 
     def settings_changed(self) -> None:
-        """A write was made: what a poll that is under way reads of settings is not to be believed."""
+        """A write was made: what a poll read of settings before, or reads now, is not to be believed."""
         self._settings_age += 1
+        self._settings_changed_s = self._clock.elapsed_s()
+        self._polled = {}
+
+    def known_settings(self, *names: str) -> dict[str, tuple[int, ...]] | None:
+        """Words of settings as a poll lately told them; None if one is not known, or may have changed by a write.
+
+        Enough to see that nothing needs to be written; what is written needs those of `read_settings`.
+        """
+        wanted = [point.name for point in self.unit.points(*names)]
+        if self._clock.elapsed_s() - self._polled_at_s > KNOWN_FOR_S or not self._polled.keys() >= set(wanted):
+            return None
+        return {name: self._polled[name] for name in wanted}
+
+    @property
+    def clock_known(self) -> bool:
+        """Whether `clock_offset_s` is of late; not across a change of local time, which the inverter does not make."""
+        now, at = self._clock.now(), self._clock_read_at
+        if at is None or (now - at).total_seconds() >= RARE_S:
+            return False
+        return at.astimezone(self._zone).utcoffset() == now.astimezone(self._zone).utcoffset()
 
     async def read_clock(self) -> tuple[int, ...] | None:
         """The words of the inverter's clock; None if it has none."""
@@ -86,7 +124,8 @@ class Meter:
         if any(name not in words for name in CLOCK_WORDS):
             return None
         shown = {name: words[name][0] for name in CLOCK_WORDS}
-        self.clock_offset_s = clock_offset_s(shown, self._clock.now(), self._zone)
+        self._clock_read_at = self._clock.now()
+        self.clock_offset_s = clock_offset_s(shown, self._clock_read_at, self._zone)
         if self.clock_offset_s is not None:
             self._publish({"clock_offset_s": self.clock_offset_s})
         return tuple(shown[name] for name in CLOCK_WORDS)
@@ -109,6 +148,12 @@ class Meter:
 
     def publish_lacks(self) -> None:
         self._publish({"lacks": " ".join(sorted(self.unit.lacks))})
+
+    def _keep_settings(self, words: Words, began_s: float) -> None:
+        settled = self._settings_changed_s is None or began_s - self._settings_changed_s >= SETTLES_S
+        by_name = self.unit.table.by_name
+        self._polled = {name: said for name, said in words.items() if by_name[name].writable} if settled else {}
+        self._polled_at_s = began_s
 
     async def _poll_rarely(self) -> None:
         now_s = self._clock.elapsed_s()

@@ -23,8 +23,9 @@ from .oig_registers import Cell, Registers, holding
 from .oig_watch import AGAIN_AFTER_S, HOUR_S, TICK_S, Poll, Watch
 from .oig_words import CannotSay, Request, SlotSetting, Wish, wish
 
-FRESH_S = 30.0
-"""What was read so long ago, of the clock, still tells what is: commands of one plan come together."""
+FRESH_S = 60.0
+"""What was read so long ago, of the clock, still tells what is, unless something was told since: commands of one plan
+come together, and each read costs a second."""
 READ_BACK_AFTER_S = (1.0, 3.0, 6.0)
 """Some firmware shows a new value only after 10 s (protocols E.1, 3)."""
 OVER_RATING = 1.3
@@ -290,7 +291,11 @@ class OigTransport:
             raise NotDelivered(f"{lost}; {unread or self._shown(talk, wished.cells)}")
         if unread is not None:
             return _receipt(talk, command, Stage.ACKED, f"it could not be read back: {unread}")
-        return _receipt(talk, command, Stage.NO_EFFECT, self._shown(talk, wished.cells))
+        shown = self._shown(talk, wished.cells)
+        talk.watch.tell_settings()
+        # It may still come about: who wants something else next has to look again.
+        talk.registers.forget(wished.cells)
+        return _receipt(talk, command, Stage.NO_EFFECT, shown)
 
     async def _undone(self, talk: _Talk, wished: Wish, max_age_s: float) -> Sequence[Request]:
         """What is still to be written.

@@ -16,7 +16,8 @@ BY_GRID_SENSOR = {0: CLAMPS, 1: CLAMPS, 2: METER}
 BY_METERING_DEVICE = {1: METER, 3: CLAMPS}
 """Holding 533 (A.2)."""
 UNLIMITED = 1000
-EXPORT_SETTINGS = ("export_limit_mode", "export_limit", "metering_device", "grid_sensor")
+EXPORT_SETTINGS = ("export_limit_mode", "export_limit")
+EXPORT_MEASURED_BY = ("metering_device", "grid_sensor")
 RESERVE_SETTINGS = ("reserve_soc", "reserve_soc_newer", "discharge_stop_soc", "authority", "remote_enable")
 SYNC_NOT_FROM, SYNC_NOT_UNTIL = timedelta(hours=1, minutes=50), timedelta(hours=3, minutes=10)
 """Local times between which a clock is not set on a night when it changes (D.3)."""
