@@ -21,7 +21,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run programs demo test check bench bench-full lock clean
+.PHONY: help setup setup-run programs demo test gate check bench bench-full lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,7 +30,10 @@ demo: setup-run ## Set up everything and run a simulated house live, until Ctrl-
 	$(BIN)/pems demo
 
 test: setup programs check ## Set up everything, check the code and run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not gate"
+
+gate: setup programs ## Play the release gate: whole houses through days, nights and outages; some quarter of an hour
+	$(BIN)/python -m pytest -m gate
 
 check: setup ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .

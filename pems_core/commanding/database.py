@@ -221,6 +221,8 @@ class Database:
             self._connection = self._open()
         except (OSError, sqlite3.Error) as fault:
             self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._stands_in = True
+            self._pending.appendleft(_Work(tuple(self.snapshot()), lasting=True))
             self._tell(sqlite3.OperationalError(str(fault)))
             return False
         self._pending.appendleft(_Work(tuple(self.snapshot()), lasting=True))

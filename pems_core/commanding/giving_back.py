@@ -8,7 +8,7 @@ from pems_core.domain import Command, NotDelivered, Receipt, Severity, Stage, Wo
 from pems_core.protocols import Device, Transport
 
 from .device_alerts import DeviceAlerts
-from .sending import Tell, carry
+from .sending import Tell, carry, look
 from .watching import CONFIRM_S
 
 
@@ -65,7 +65,7 @@ class GivingBack:
     async def _see(self, command: Command, unsent: set[str]) -> None:
         """Read a command back; one of which nobody can know more is taken for done."""
         try:
-            receipt = await self._transport.check(command)
+            receipt = await look(self._transport, command)
         except NotDelivered as fault:
             self._alert(f"{command.control} could not be read back: {fault}")
             return

@@ -178,7 +178,8 @@ class Guard:
 
     def worn_out(self, device: str, why: str, now: datetime) -> None:
         """Note that today's writes of a device are used up."""
-        self._worn.setdefault(device, (_day(now), Alert(Severity.CRITICAL, device, why, now)))
+        if device not in self._worn or self._worn[device][0] != _day(now):
+            self._worn[device] = _day(now), Alert(Severity.CRITICAL, device, why, now)
 
     @property
     def alerts(self) -> Sequence[Alert]:

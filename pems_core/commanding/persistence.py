@@ -8,6 +8,8 @@ from pems_core.domain import Value
 from .groups import Groups
 
 BACKOFF_FIRST_S, BACKOFF_FACTOR, BACKOFF_MOST_S = 2.0, 1.5, 30.0
+FAILURES_THAT_COUNT = 20
+"""The pause is at its longest by then; a power of thousands would be no number any more."""
 LOOK_AGAIN_S = 10.0
 """A wish that may not be followed now is looked at again this often."""
 MOST_REWRITES, REWRITES_WITHIN_S = 2, 3600.0
@@ -27,7 +29,7 @@ class Backoff:
         return max(0.0, self._until_s - self._clock.elapsed_s())
 
     def failed(self) -> None:
-        self._wait(min(BACKOFF_MOST_S, BACKOFF_FIRST_S * BACKOFF_FACTOR**self._failures))
+        self._wait(min(BACKOFF_MOST_S, BACKOFF_FIRST_S * BACKOFF_FACTOR ** min(self._failures, FAILURES_THAT_COUNT)))
         self._failures += 1
 
     def look_again_later(self) -> None:

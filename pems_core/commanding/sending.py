@@ -41,6 +41,18 @@ async def carry(transport: Transport, command: Command) -> Receipt:
         raise NotDelivered(f"{transport.name} said nothing within {SEND_WITHIN_S:g} s") from None
 
 
+async def look(transport: Transport, command: Command) -> Receipt:
+    """Have the transport read a command back, and wait for that no longer than for a command.
+
+    :raises NotDelivered: if it could not be read.
+    """
+    try:
+        async with asyncio.timeout(SEND_WITHIN_S):
+            return await transport.check(command)
+    except TimeoutError:
+        raise NotDelivered(f"{transport.name} said nothing within {SEND_WITHIN_S:g} s") from None
+
+
 class Outgoing:
     """The commands of one device that are open, and those that have arrived.
 

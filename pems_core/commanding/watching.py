@@ -11,7 +11,7 @@ from pems_core.protocols import Device, Transport
 
 from .device_alerts import DeviceAlerts
 from .effects import Effect, effects
-from .sending import Tell
+from .sending import Tell, look
 from .wish import InForce, Wish
 
 CHECKS_S = (10.0, 90.0)
@@ -188,10 +188,10 @@ class Watch:
     async def _read_back(self, command: Command) -> Receipt | None:
         """What a fresh read says; a change is looked at twice."""
         try:
-            receipt = await self._transport.check(command)
+            receipt = await look(self._transport, command)
             if receipt.stage is Stage.REVERTED:
                 await self._clock.sleep(CONFIRM_S)
-                receipt = await self._transport.check(command)
+                receipt = await look(self._transport, command)
         except NotDelivered as fault:
             self._alerts.put("delivery", Severity.WARNING, f"{command.control} could not be read back: {fault}")
             return None

@@ -10,6 +10,7 @@ from pems_core.domain import CycleReport, History, PemsError, Plan, Rung, Severi
 from pems_core.forecasting.chain import ask
 from pems_core.planning.planner import Planner
 
+from .health import PLANNING
 from .history import LEARN_DAYS, month_peak_kw
 from .live import Live
 from .memory import give_back
@@ -17,7 +18,6 @@ from .patience import BoundedPlanner
 from .triggers import Followed, forecast_changes
 from .watch import Watch
 
-PART = "plan"
 FIRST_READINGS_S = 60.0
 """So long all devices are waited for before the first plan [s of the clock]."""
 FORECAST_EVERY_S = 300.0
@@ -100,16 +100,16 @@ class Cycles:
         self._price_overrides(previous, plan)
         self.watch.follower.follow()
         live.commanding.store.keep_plan(plan)
-        self._judge_search()
+        self._judge_search(plan)
 
-    def _judge_search(self) -> None:
-        """A plan counts as a sign of health only if no search hangs: another rung stands in for a while only."""
+    def _judge_search(self, plan: Plan) -> None:
+        """A plan is a sign of health if it was searched for or no search hangs; rules stand in for a while only."""
         planner = self.live.site.planner
         hanging = planner.hanging if isinstance(planner, BoundedPlanner) else 0
         text = f"{hanging} searches for a plan hang and were given up" if hanging else ""
         self.live.alerts.set("planner", text, Severity.CRITICAL)
-        if not hanging:
-            self.live.health.beat(PART)
+        if not hanging or plan.rung in SEARCHED:
+            self.live.health.beat(PLANNING)
 
     def _price_fault(self, report: CycleReport) -> str:
         if "import_price_per_kwh" in report.forecasts.series:
@@ -141,7 +141,7 @@ class Cycles:
         planner: Planner = live.site.planner
         patience_s = planner.patience_s if isinstance(planner, BoundedPlanner) else 0.0
         late_s = 2 * live.every.total_seconds() + patience_s * live.clock.speed + FIRST_READINGS_S
-        live.health.expect(PART, late_s)
+        live.health.expect(PLANNING, late_s)
 
     async def _history(self) -> History:
         # Weeks of quarter hours take a moment to read, in which nobody should have to wait.

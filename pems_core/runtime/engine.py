@@ -34,7 +34,8 @@ RELEASE_WITHIN_S = 20.0
 """How long giving back may take at the end [s of the wall]."""
 FAREWELL_WITHIN_S = 3.0
 """How long the broker is waited for at the end, for what is still to be told [s of the wall]."""
-CANCEL_AGAIN_S = 2.0
+CANCEL_AGAIN_S, CANCEL_TIMES = 2.0, 4
+"""A task that does not end after so many cancellations does not keep the devices from being given back."""
 """When a task that was cancelled and has not ended is cancelled again [s of the wall]."""
 PRICES_EVERY_S = 15.0
 """How often the file of prices is looked at [s of the clock]."""
@@ -94,17 +95,17 @@ class Engine:
     async def run(self) -> Ended:
         """Run until `end` is called or a task of PEMS itself fails; then release all devices, within bounded time."""
         live, folder = self.live, self.folder
-        folder.ended.unlink(missing_ok=True)
         write_json(folder.engine, {"session": self.session, "pid": os.getpid(), "since": instant(live.now)})
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.lines)
             carrying = [asyncio.create_task(run, name=name) for name, run in self._carriers()]
             stack.push_async_callback(_stop, carrying)
-            await stack.enter_async_context(open_door(folder, self.requests))
             self._begin_stopped()
-            own = [asyncio.create_task(run, name=name) for name, run in self._own_tasks()]
-            stack.push_async_callback(_stop, own)
-            crash = await self._wait([*own, *carrying])
+            async with open_door(folder, self.requests):
+                own = [asyncio.create_task(run, name=name) for name, run in self._own_tasks()]
+                stack.push_async_callback(_stop, own)
+                crash = await self._wait([*own, *carrying])
+            # From here on nobody can ask for anything that would be taken back at once.
             released = await self._let_go(own, crash or self._why)
             await self.outbox.empty(FAREWELL_WITHIN_S)
         ended = Ended(crash or self._why, bool(crash), released)
@@ -224,8 +225,9 @@ class Engine:
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks and wait until they have ended, however they do."""
-    left = set(tasks)
-    while left:
+    left, tries = set(tasks), 0
+    while left and tries < CANCEL_TIMES:
+        tries += 1
         for task in left:
             task.cancel()
         # Again after a while: before Python 3.12 a cancellation can get lost in asyncio.wait_for.
@@ -233,3 +235,5 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in ended:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("%s failed at its end", task.get_name(), exc_info=error)
+    for task in left:
+        log.error("%s does not end; it is left behind", task.get_name())

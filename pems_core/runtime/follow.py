@@ -13,6 +13,8 @@ from pems_core.protocols import Device
 from .live import Live
 
 OVERRIDE = "override"
+UNWELL_AFTER = timedelta(seconds=45)
+"""Before the guard and the devices that watch miss the heartbeat."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Follower:
     live: Live
     _told: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _letting_go: set[str] = field(default_factory=set)
+    _unwell_since: datetime | None = None
     _planned_at: dict[str, datetime] = field(default_factory=dict)
     """When the plan last had a say for a device."""
 
@@ -47,9 +50,13 @@ class Follower:
     def _follow(self, device: Device) -> None:
         live, now = self.live, self.live.now
         overrides = [o for o in live.commanding.overrides.in_force() if o.device == device.name and o.holds(now)]
-        why = self.why_not_planned(device, now)
+        unwell = self._unwell(now)
+        if unwell:
+            # The guard is about to give everything back; two who command one device would undo each other.
+            overrides = []
+        why = unwell or self.why_not_planned(device, now)
         if why and not overrides:
-            if self._missed_for_a_moment(device, now):
+            if not unwell and self._missed_for_a_moment(device, now):
                 return
             self._told.pop(device.name, None)
             if device.name not in self._letting_go:
@@ -77,6 +84,16 @@ class Follower:
             by_hand=[override.control for override in overrides],
             anew_since=changed_at,
         )
+
+    def _unwell(self, now: datetime) -> str:
+        """What has kept PEMS from looking after its devices for so long that the guard will; empty if nothing."""
+        faults = self.live.health.cannot_act
+        if not faults:
+            self._unwell_since = None
+            return ""
+        self._unwell_since = self._unwell_since or now
+        lasting = now - self._unwell_since >= UNWELL_AFTER
+        return f"PEMS is not well: {'; '.join(faults)}" if lasting else ""
 
     def _missed_for_a_moment(self, device: Device, now: datetime) -> bool:
         """Whether the plan only lacks a device for a reading that was doubtful just then: what it was told holds on.

@@ -21,6 +21,7 @@ from .words import instant
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+HUNG_AGAIN_S = 60.0
 HEARTBEAT_WITHIN_S = 70.0
 """Three heartbeats and a moment: an engine that says nothing for so long is not well."""
 
@@ -88,11 +89,20 @@ class GuardProcess:
             session = self.blueprint.folder.session
             if self.session and session != self.session:
                 return  # a new engine has its own guard
-            if engine in (Engine.DIED, Engine.HANGS) and not (engine is Engine.DIED and self.rescued == session):
-                await self._rescue(engine, session)
+            died_and_back = engine is Engine.DIED and self.rescued == session
+            if engine in (Engine.DIED, Engine.HANGS) and not died_and_back:
+                await self._try_rescue(engine, session)
             elif self.session and engine is not Engine.WELL:
                 return
-            await asyncio.sleep(LOOK_EVERY_S)
+            # What hangs gives back itself, too: looking on now and then is enough once all was read back.
+            await asyncio.sleep(HUNG_AGAIN_S if self.rescued == session else LOOK_EVERY_S)
+
+    async def _try_rescue(self, engine: Engine, session: str) -> None:
+        """Whatever goes wrong on the way, there is a next time."""
+        try:
+            await self._rescue(engine, session)
+        except Exception:
+            log.exception("giving back failed; it is tried again")
 
     async def _rescue(self, engine: Engine, session: str) -> None:
         why = {

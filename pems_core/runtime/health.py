@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from pems_core.clock import Clock
 
+PLANNING = "plan"
+"""The part that makes plans."""
+
 
 @dataclass
 class Health:
@@ -35,13 +38,22 @@ class Health:
     @property
     def faults(self) -> tuple[str, ...]:
         """What is wrong, one line each."""
+        return self.faults_but()
+
+    def faults_but(self, *parts: str) -> tuple[str, ...]:
+        """What is wrong apart from some parts, one line each."""
         now_s = self.clock.elapsed_s()
         late = [
             f"{part} was last well {now_s - self._beats_s[part]:.0f} s ago; {within_s:.0f} s are allowed"
             for part, within_s in self._within_s.items()
-            if now_s - self._beats_s[part] > within_s
+            if part not in parts and now_s - self._beats_s[part] > within_s
         ]
-        return (*late, *(f"{part}: {fault}" for part, fault in self._faults.items()))
+        return (*late, *(f"{part}: {fault}" for part, fault in self._faults.items() if part not in parts))
+
+    @property
+    def cannot_act(self) -> tuple[str, ...]:
+        """What keeps PEMS from looking after its devices: anything but a search for plans that hangs."""
+        return self.faults_but(PLANNING)
 
     @property
     def healthy(self) -> bool:

@@ -23,7 +23,11 @@ BEAT_WITHIN_S = 5.0
 
 @dataclass
 class Heartbeat:
-    """Beats for as long as the whole loop is well; when it is not, it says so on MQTT and to nobody else."""
+    """Beats for as long as the whole loop is well; when it is not, it says so on MQTT.
+
+    The guard hears as long as PEMS can look after its devices: a search that hangs is not worth giving back what people
+    have set. Devices that watch hear only while all is well.
+    """
 
     live: Live
     outbox: Outbox
@@ -58,10 +62,10 @@ class Heartbeat:
                 "faults": list(faults),
             },
         )
-        if faults:
-            return
-        self._tell_guard()
-        await asyncio.gather(*(self._tell(transport) for transport in live.transports))
+        if not live.health.cannot_act:
+            self._tell_guard()
+        if not faults:
+            await asyncio.gather(*(self._tell(transport) for transport in live.transports))
 
     def _tell_guard(self) -> None:
         live, beat = self.live, {"session": self.session, "count": self.count}

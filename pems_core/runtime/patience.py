@@ -1,5 +1,6 @@
 """A planner that is given up when it hangs: the house goes on with the next rung."""
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -113,6 +114,8 @@ class BoundedPlanner(Planner):
             raise errors[0]
         if not done:
             self._abandoned.append(thread)
+            # Models are built without collection; a build that hangs must not leave it off for all.
+            gc.enable()
             raise Overdue(f"no plan in {self.patience_s:g} s; the search was given up")
         return done[0]
 

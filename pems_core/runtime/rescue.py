@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pems_core.clock import SystemClock
+from pems_core.commanding.sending import carry, look
 from pems_core.domain import Command, NotDelivered, Receipt, Stage, WornOut
 from pems_core.protocols import Device, Transport
 from pems_core.transport.house_lines import HouseLines
@@ -17,6 +18,7 @@ from pems_core.transport.uncounted import UncountedWear
 
 from .build import Blueprint
 from .outbox import as_text
+from .supervise import keep_going
 from .words import instant
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ class Rescue:
         )
         transports = self.blueprint.transports()
         async with lines:
-            running = [asyncio.create_task(transport.run(lines)) for transport in transports]
+            running = [asyncio.create_task(self._keep_running(transport, lines)) for transport in transports]
             try:
                 await self._connected(lines)
                 await self._tell(lines)
@@ -88,6 +90,14 @@ class Rescue:
                     task.cancel()
                 await asyncio.gather(*running, return_exceptions=True)
         return False
+
+    async def _keep_running(self, transport: Transport, lines: HouseLines) -> None:
+        """A transport that crashes is begun again: its devices have nobody else."""
+
+        def crashed(fault: str) -> None:
+            log.error("transport %s crashed: %s", transport.name, fault)
+
+        await keep_going(lambda: transport.run(lines), lines.clock, crashed, lambda: None)
 
     @property
     def _left(self) -> Sequence[str]:
@@ -127,7 +137,7 @@ class Rescue:
 
     async def _carry(self, carrier: Transport, command: Command) -> Receipt | str:
         try:
-            receipt = await carrier.send(command)
+            receipt = await carry(carrier, command)
         except (NotDelivered, WornOut) as fault:
             return f"not delivered: {fault}"
         except Exception as error:  # noqa: BLE001 - a plugin's own error takes its device, which is tried again
@@ -143,7 +153,7 @@ class Rescue:
             if receipt.stage in READ_BACK:
                 continue
             try:
-                checked = await carrier.check(receipt.command)
+                checked = await look(carrier, receipt.command)
             except NotDelivered as fault:
                 return f"not read back: {fault}"
             if checked.stage.failed:

@@ -13,7 +13,7 @@ from pems_core.commanding.store import Store
 
 from .build import Blueprint
 from .engine import Ended, Engine
-from .memory import share_heaps
+from .memory import settle_in
 from .state_folder import StateFolder
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ async def run_house(blueprint: Blueprint, begun: Callable[[Engine], object]) -> 
     :param begun: told the engine before it runs.
     :raises StoreInUse: if another engine runs this house.
     """
-    share_heaps()
+    settle_in()
     with Store(blueprint.folder.make().path, blueprint.clock) as store:
         engine = blueprint.engine(store)
         begun(engine)

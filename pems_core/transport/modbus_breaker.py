@@ -9,6 +9,8 @@ FAILURES = 5
 """In a row, until no more is asked."""
 SHORTEST_PAUSE_S = 15.0
 LONGEST_PAUSE_S = 120.0
+DOUBLINGS = 8
+"""The pause is at its longest by then; a power of thousands would be no number any more."""
 """Of the clock; a device that comes back is to be given back to its own control, if need be, within minutes."""
 
 
@@ -56,7 +58,7 @@ class Breaker:
         self._failures += 1
         if self._failures < FAILURES:
             return
-        pause_s = min(SHORTEST_PAUSE_S * 2.0 ** (self._failures - FAILURES), LONGEST_PAUSE_S)
+        pause_s = min(SHORTEST_PAUSE_S * 2.0 ** min(self._failures - FAILURES, DOUBLINGS), LONGEST_PAUSE_S)
         self._open_until_s = self._clock.elapsed_s() + pause_s
         since = self._alert.since if self._alert else self._clock.now()
         text = f"no answer {self._failures} times in a row, the last time: {why}"

@@ -10,7 +10,7 @@ from pems_core.clock import FastClock
 from pems_core.commanding import Action, Store, StoredWearBook, Verdict
 from pems_core.commanding.wish import Applied
 from pems_core.config import StagesSection
-from pems_core.domain import HeatingState, RoomState, Value, WornOut
+from pems_core.domain import HeatingState, Readings, RoomState, Value, WornOut
 
 from .plain import MINUTE, battery_at, heating, inverter, room, rooms_at
 from .recorder import House
@@ -202,6 +202,17 @@ def test_a_room_that_somebody_holds_is_left_to_them(house: House) -> None:
     verdict = judged(house, "heating", wished)
     assert verdict.settings == {"study_relay": True}
     assert "held by window" in verdict.why
+
+
+def test_each_day_that_uses_up_its_writes_holds_the_device(house: House) -> None:
+    tomorrow = house.now + timedelta(days=1)
+    for day in (house.now, tomorrow):
+        house.guard.worn_out("inverter", "register 1100 was written 18 times today", day)
+        known = {one.name: one for one in house.devices}
+        state = replace(house.state, now=day)
+        house.guard.saw(state, Readings(day, {}))
+        verdict = house.guard.judge(known["inverter"], CHARGE, state, day, {})
+        assert (verdict.action, "the day's writes used up" in verdict.why) == (Action.RELEASE, True)
 
 
 def test_a_device_that_is_only_observed_is_told_nothing(tmp_path: Path) -> None:

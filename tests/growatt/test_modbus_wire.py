@@ -231,6 +231,14 @@ class TestSlots:
         there = (slot(1, "11:00", "13:00"), Slot(2), Slot(3))
         assert arrange(there, NOON, NOON, UNTIL, ZONE) == there
 
+    def test_one_that_begins_before_a_new_one_could_is_left_alone(self) -> None:
+        there = (slot(1, "12:01", "13:00"), Slot(2), Slot(3))
+        assert arrange(there, NOON, NOON, UNTIL, ZONE) == there
+
+    def test_one_that_begins_later_than_a_new_one_could_is_put_forward(self) -> None:
+        there = (slot(1, "12:03", "13:01"), Slot(2), Slot(3))
+        assert arrange(there, NOON, NOON, UNTIL, ZONE) == (slot(1, "12:02", "13:01"), Slot(2), Slot(3))
+
     def test_one_that_ends_too_early_is_prolonged_with_its_start(self) -> None:
         there = (slot(1, "11:00", "12:30"), Slot(2), Slot(3))
         wanted = arrange(there, NOON, NOON, UNTIL, ZONE)

@@ -129,6 +129,8 @@ class LoxoneTransport(ABC):
             if room.unreliable(now) and self.wishes.of(name, now):
                 self._owed.update({command.control: command for command in self._hand_back(name)})
         for command in list(self._owed.values()):
+            if self._owed.get(command.control) is not command:
+                continue  # something newer was said while this waited for its turn
             if self.wishes.refused(command, now) is not None:
                 del self._owed[command.control]
             elif not await self._said_anew(command):
@@ -141,7 +143,12 @@ class LoxoneTransport(ABC):
         except NotDelivered as failed:
             self.image.alarms.put(place, "unsaid", f"could not be told anew: {failed}", self.now())
             return False
-        self._told(command)
+        if self._owed.get(command.control) is command:
+            self._told(command)
+        else:
+            # Something newer went out while this waited for its turn, and has now been overtaken.
+            newest = {one.control: one for one in self.wishes.in_force(self.now())}
+            self._owed.update({one: newest[one] for one in (command.control,) if one in newest})
         return True
 
     def _told(self, command: Command) -> None:
