@@ -80,11 +80,15 @@ class Control:
         zone: ZoneInfo,
         permissions: Permissions,
         alerts: AlertBook,
+        spacing_s: float = 0.0,
     ) -> None:
+        """
+        :param spacing_s: what the line leaves between two requests.
+        """
         self._device, self._meter, self._zone = device, meter, zone
         self._clock = lines.clock
         self._permissions, self._alerts = permissions, alerts
-        self._teller = Teller(device, meter, line, lines.wear, lines.clock)
+        self._teller = Teller(device, meter, line, lines.wear, lines.clock, spacing_s)
         self._said: dict[str, dict[int, int]] = {}
         self._wear = lines.wear
         unit = meter.unit

@@ -166,7 +166,10 @@ class GrowattModbus:
     async def _probe(self, lines: Lines, line: ModbusLine) -> None:
         unit = await probe(line, self._connection.family or "probe")
         meter = Meter(self._device, unit, line, lines.clock, self._zone, self._ratings)
-        self._control = Control(self._device, meter, line, lines, self._zone, self._permissions, self._alerts)
+        spacing_s = self._connection.spacing_s
+        self._control = Control(
+            self._device, meter, line, lines, self._zone, self._permissions, self._alerts, spacing_s
+        )
         meter.publish_lacks()
         self._meter = meter
         self._alerts.clear("unit")

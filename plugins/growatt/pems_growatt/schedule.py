@@ -19,11 +19,13 @@ def arrange(
 ) -> tuple[Slot, ...] | None:
     """The mode's slots as they should be, by number; None if no whole minute is left.
 
-    One that is in force is kept, with its start, and prolonged if it ends too early.
+    One that is in force, or will be before a new one could be, is kept, with its start, and prolonged if it ends too
+    early.
 
     :param present: the mode's slots as they are; those that are not enabled leave room.
     """
     running = next((slot for slot in present if slot.enabled and _in_force(slot, now, zone)), None)
+    running = running or _about_to_begin(present, now, zone)
     if running is None:
         return _numbered(slots_between(first_start(valid_from, now), until, zone), present)
     chain = _chain(running, present)
@@ -51,6 +53,14 @@ def _numbered(wanted: Sequence[Slot], present: Sequence[Slot], first: int = 1) -
 
 def _in_force(slot: Slot, now: datetime, zone: ZoneInfo) -> bool:
     return slot.start <= now.astimezone(zone).time() < _stop(slot)
+
+
+def _about_to_begin(present: Sequence[Slot], now: datetime, zone: ZoneInfo) -> Slot | None:
+    """An enabled slot that begins today before one that is sent now could: to write it anew would only put it off."""
+    soon = first_start(now, now)
+    if soon.astimezone(zone).date() != now.astimezone(zone).date():
+        return None
+    return next((slot for slot in present if slot.enabled and _in_force(slot, soon, zone)), None)
 
 
 def _stop(slot: Slot) -> time:

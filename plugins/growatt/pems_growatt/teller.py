@@ -45,7 +45,14 @@ class Outcome:
 class Teller:
     """Writes to one unit."""
 
-    def __init__(self, device: str, meter: Meter, line: ModbusLine, wear: WearBook, clock: Clock) -> None:
+    def __init__(
+        self, device: str, meter: Meter, line: ModbusLine, wear: WearBook, clock: Clock, spacing_s: float = 0.0
+    ) -> None:
+        """
+        :param spacing_s: what the line leaves between two requests. As far as it lasts until the first look, nobody
+            sleeps: a command that waits for the bus is next, and while one sleeps a poll would take its turn.
+        """
+        self._first_look_s = max(0.0, FIRST_LOOK_S - spacing_s)
         self._device, self._meter, self._line, self._wear, self._clock = device, meter, line, wear, clock
 
     async def tell(self, writes: Sequence[Write], settings: Settings, *, releases: bool) -> Outcome:
@@ -125,7 +132,7 @@ class Teller:
     async def _read_back(self, expected: dict[int, int], before: Settings) -> tuple[Stage, str]:
         """Look until all is as it was written, or for too long."""
         deadline_s = self._clock.elapsed_s() + GIVE_UP_S
-        await self._clock.sleep(FIRST_LOOK_S)
+        await self._clock.sleep(self._first_look_s)
         while True:
             wrong = await self.differences(expected)
             clamped = {at: value for at, value in wrong.items() if self._is_floor(at, expected[at], value, before)}
