@@ -1,6 +1,7 @@
 """`pems demo`: the example house live, on a fast clock, with simulated devices behind a broker of its own."""
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from pems_core.clock import FastClock
+from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.overrides import Overrides
 from pems_core.config import load_config
 from pems_core.domain import HOUR, QUARTER, CycleReport, HeatingSpec, HeatingState, InverterState, Plan
@@ -47,6 +49,8 @@ def demo(speed: float, hours: float | None, port: int | None, seed: int) -> None
     A simulated inverter and a simulated Miniserver are real servers behind a broker; the engine is the one of
     `pems run`, and controls them. Days are generated, and the clock runs fast.
     """
+    # Alerts are on the topic `alert`; between the lines of the table they would only confuse.
+    logging.getLogger("pems_core.runtime.contract").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="pems-demo-") as folder:
         trial = Demo(Path(folder), speed, hours, seed)
         ended = asyncio.run(trial.run(port))
@@ -71,6 +75,7 @@ class Demo:
     began: datetime = field(init=False)
     plans: list[Plan] = field(default_factory=list)
     _overrides: Overrides = field(init=False)
+    _emergency: EmergencyStop = field(init=False)
 
     async def run(self, port: int | None) -> Ended:
         """Run until Ctrl-C or the hours are over."""
@@ -98,15 +103,15 @@ class Demo:
 
     def _say_where(self, broker: EmbeddedBroker) -> None:
         prefix, file = self.blueprint.prefix, self.folder / "pems.toml"
-        order = '{"device":"inverter","control":"mode","value":"grid_first","for_minutes":60,"by":"me"}'
+        order = '{"device":"heating","control":"kitchen_setpoint_c","value":23,"for_minutes":120,"by":"me"}'
         begin = f"{self.began.astimezone(self._zone):%Y-%m-%d %H:%M}"
         for line in (
             f"The example house from {begin} on, generated; {self.speed:g} times as fast as the wall.",
             f"Broker: {broker.url}, everything PEMS says is below {prefix}/",
             f"  listen:   mosquitto_sub -p {broker.port} -v -t '{prefix}/#'",
             f"  the wire: mosquitto_sub -p {broker.port} -v -t 'energy/solar/command/#' -t 'loxone/#'",
-            f"  override: mosquitto_pub -p {broker.port} -t {prefix}/override/set -m '{order}'",
-            f"  or:       pems override set inverter mode grid_first --for 1h --house {file}",
+            f"  override: mosquitto_pub -q 1 -p {broker.port} -t {prefix}/override/set -m '{order}'",
+            f"  or:       pems override set heating kitchen_setpoint_c 23 --for 2h --house {file}",
             f"  stop:     pems stop --house {file}, and Ctrl-C ends the demo",
             f"First plan in a moment. Costs are in {self._currency}.",
             "",
@@ -120,6 +125,7 @@ class Demo:
             left_s = self.hours * 3600 / self.speed
             asyncio.get_running_loop().call_later(left_s, engine.end, f"{self.hours:g} hours are over")
         self._overrides = engine.live.commanding.overrides
+        self._emergency = engine.live.commanding.emergency
 
     async def _show(self, report: CycleReport, reasons: Sequence[str]) -> None:
         """One line for each cycle."""
@@ -139,9 +145,14 @@ class Demo:
             self._rooms(report, now),
             f"{cost:.2f}",
             f"{planned:.2f}",
-            why_text(report, reasons, now),
+            self._stopped() or why_text(report, reasons, now),
         )
         click.echo(_row(cells))
+
+    def _stopped(self) -> str:
+        """That nothing of the plan is done, while that is so."""
+        latch = self._emergency.latch
+        return f"STOPPED by {latch.by}: every device is under its own control; pems stop --reset" if latch else ""
 
     def _rooms(self, report: CycleReport, now: datetime) -> str:
         """How many rooms are within their comfort band."""

@@ -14,10 +14,14 @@ from .run import blueprint_of
 @click.argument("device", required=False)
 def release(house: Path, device: str | None) -> None:
     """Give DEVICE, or all devices, back to their own control and only observe them; `pems stage` takes them again."""
-    blueprint = blueprint_of(house)
+    blueprint, failed = blueprint_of(house), False
     for name in [known_device(blueprint, device)] if device else commanded(blueprint):
         payload = {"device": name, "stage": "observe", "by": me(), "reason": "pems release"}
-        click.echo(ask(house, "stage/set", payload, lambda alone, name=name: observe_only(alone, name)))  # type: ignore[misc]
+        said = ask(house, "stage/set", payload, lambda alone, name=name: observe_only(alone, name))  # type: ignore[misc]
+        click.echo(said)
+        failed = failed or "not delivered" in said
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
 def observe_only(alone: Alone, device: str) -> str:

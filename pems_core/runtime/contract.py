@@ -1,6 +1,7 @@
 """The MQTT contract: what PEMS tells on its topics, and what it hears there."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from .words import (
     state_words,
     wires,
 )
+
+log = logging.getLogger(__name__)
 
 HEARD = ("override/set", "override/clear", "emergency/set", "stage/set", "prices/set", "applied/+/+")
 STATE_EVERY_S = 30.0
@@ -115,6 +118,7 @@ class Contract:
         """What people see of overrides, emergency stop, status and alerts."""
         begun, over = self.live.alerts.news(self.alerts())
         for alert in begun:
+            log.warning("%s: %s", alert.place, alert.text)
             self.outbox.tell("alert", alert_words(alert))
         for alert in over:
             self.outbox.tell("alert", alert_words(alert, over=True))

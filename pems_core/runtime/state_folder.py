@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pems_core.commanding.store import engine_alive
+from pems_core.domain import ConfigError
 
 LONGEST_SOCKET = 100
 """The system takes addresses of at most 107 bytes."""
@@ -22,7 +23,14 @@ class StateFolder:
     path: Path
 
     def make(self) -> "StateFolder":
-        self.path.mkdir(parents=True, exist_ok=True)
+        """
+        :raises ConfigError: if there can be no such folder.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            allowed = "a folder that PEMS may make and write in"
+            raise ConfigError([f"state.folder: found {self.path}: {error.strerror}; allowed: {allowed}"]) from error
         return self
 
     @property

@@ -7,6 +7,7 @@ from typing import Self
 
 from amqtt.broker import Broker  # type: ignore[import-untyped]
 from amqtt.contexts import BrokerConfig, ListenerConfig  # type: ignore[import-untyped]
+from amqtt.errors import BrokerError  # type: ignore[import-untyped]
 
 HOST = "127.0.0.1"
 
@@ -41,7 +42,11 @@ class EmbeddedBroker:
             plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         )
         self._broker = Broker(config)
-        await self._broker.start()
+        try:
+            await self._broker.start()
+        except BrokerError as error:
+            self._broker = None
+            raise OSError(f"the broker cannot listen on {HOST}:{self.port}: {error.__cause__ or error}") from error
         return self
 
     async def __aexit__(
