@@ -99,7 +99,7 @@ class House:
     """An inverter and a heated kitchen, commanded through a recorder each."""
 
     folder: Path
-    speed: float = 2000.0
+    speed: float = 1000.0
     stages: StagesSection = field(default_factory=lambda: StagesSection(default="control"))
     devices: Sequence[Device] = field(default_factory=lambda: [inverter(), heating()])
     start: datetime = START
