@@ -29,8 +29,8 @@ help: ## Show what can be made
 demo: setup-run ## Set up everything and run a simulated house live, until Ctrl-C
 	$(BIN)/pems demo
 
+# On a busy machine a test that lives by a fast clock may be late: it is tried again.
 test: setup programs check ## Set up everything, check the code and run all tests
-	# On a busy machine a test that lives by a fast clock may be late: it is tried again, and twice late is a failure.
 	$(BIN)/python -m pytest -m "not gate" --reruns 2
 
 gate: setup programs ## Play the release gate: whole houses through days, nights and outages; some quarter of an hour
