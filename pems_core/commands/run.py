@@ -21,21 +21,22 @@ from .options import house_option
 @click.command()
 @house_option
 @click.option("--guard/--no-guard", default=True, show_default=True, help="Start the guard, which outlives a crash.")
+@click.option("--dry-run", is_flag=True, help="Listen to the devices, and tell them nothing, whatever their stage.")
 @click.option("--verbose", is_flag=True, help="Log what is going on.")
-def run(house: Path, guard: bool, verbose: bool) -> None:
+def run(house: Path, guard: bool, dry_run: bool, verbose: bool) -> None:
     """Run a house live, until Ctrl-C or SIGTERM; then give its devices back.
 
     How far each device is trusted stands in [stages], and `pems stage` changes it.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    blueprint = blueprint_of(house)
+    blueprint = blueprint_of(house, dry_run=dry_run)
     if not blueprint.transports():
         click.echo("no plugin reaches a device of this house: it is only planned", err=True)
 
     def begun(engine: Engine) -> None:
         click.echo(f"{blueprint.house.site.name}: running; state in {blueprint.folder.path}")
         section = blueprint.mqtt_section
-        if guard and (section is None or section.url != EMBEDDED):
+        if guard and not dry_run and (section is None or section.url != EMBEDDED):
             start_guard(house, blueprint.folder, engine.session)
 
     ended = asyncio.run(run_house(blueprint, begun))
@@ -47,11 +48,11 @@ def run(house: Path, guard: bool, verbose: bool) -> None:
     os._exit(ended.exit_code)
 
 
-def blueprint_of(house: Path) -> Blueprint:
+def blueprint_of(house: Path, *, dry_run: bool = False) -> Blueprint:
     """What an engine of a house file is built from.
 
     :raises ConfigError: with every fault of the file.
     """
     plugins = load_plugins()
     config = load_config(house, declared_sections(plugins), os.environ)
-    return Blueprint(config, plugins, SystemClock(), house.parent)
+    return Blueprint(config, plugins, SystemClock(), house.parent, dry_run=dry_run)

@@ -22,6 +22,7 @@ from pems_core.forecasting.chain import ranked
 from pems_core.plugins import create_forecasters, create_transports, tell_finished
 from pems_core.protocols import Device, Forecaster, Transport
 from pems_core.site import HouseFile, read_house
+from pems_core.transport.dry_run import DryRun
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.image import ProcessImage
 
@@ -53,6 +54,8 @@ class Blueprint:
     forecasters: Sequence[Forecaster] = ()
     patience_s: float | None = None
     """How long a plan is waited for [s of the wall]; None: by the solver's time limit."""
+    dry_run: bool = False
+    """True: listen to the devices, and tell them nothing."""
     house: HouseFile = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +77,8 @@ class Blueprint:
         return f"{self.mqtt_section.prefix if self.mqtt_section else 'pems'}/{self.house.site.name}"
 
     def transports(self) -> Sequence[Transport]:
-        return create_transports(self.manager, self.config)
+        transports = create_transports(self.manager, self.config)
+        return [DryRun(transport, self.clock) for transport in transports] if self.dry_run else transports
 
     def commanding(
         self, store: Store, transports: Sequence[Transport], observer: Callable[[Receipt], None]

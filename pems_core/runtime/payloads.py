@@ -96,14 +96,6 @@ class StageSet(Payload):
     reason: Text = ""
 
 
-class ReleaseSet(Payload):
-    """`release/set`: give a device back until the next plan; without a device all."""
-
-    device: Text = ""
-    by: Name
-    reason: Text = ""
-
-
 class Applied(Payload):
     """`applied/<device>/<control>`: what Node-RED made of a decision."""
 

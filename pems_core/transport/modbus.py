@@ -175,11 +175,6 @@ class ModbusUnit:
                 return answer
 
 
-def line(url: str, unit: int, clock: Clock, *, spacing_s: float, timeout_s: float) -> ModbusUnit:
-    """A line to one unit over a connection of its own; see `ModbusConnection`."""
-    return ModbusConnection(url, clock, spacing_s, timeout_s).unit(unit)
-
-
 async def _at_once() -> None:
     """Closing needs no rest of the bus."""
 

@@ -100,6 +100,7 @@ def start_engine(mosquitto: Mosquitto, tmp_path: Path) -> Start:
         more: str = "",
         broker: bool = True,
         patience_s: float | None = None,
+        dry_run: bool = False,
         tweak: Callable[[Engine], object] | None = None,
     ) -> AsyncIterator[Running]:
         clock = clock or FastClock(START, speed)
@@ -110,7 +111,7 @@ def start_engine(mosquitto: Mosquitto, tmp_path: Path) -> Start:
         text = HOUSE.format(folder=tmp_path / "state") + mqtt + more
         config = parse_config(text, declared_sections(manager))
         asked = [Expected()] if forecasters is None else forecasters
-        blueprint = Blueprint(config, manager, clock, tmp_path, asked, patience_s)
+        blueprint = Blueprint(config, manager, clock, tmp_path, asked, patience_s, dry_run)
         async with AsyncExitStack() as stack:
             store = stack.enter_context(Store(blueprint.folder.make().path, clock))
             engine = blueprint.engine(store)

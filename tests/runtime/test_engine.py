@@ -180,6 +180,17 @@ async def test_a_hung_search_ends_the_heartbeat_and_overrides_still_work(start_e
         HungSearch.over.set()
 
 
+async def test_a_dry_run_plans_and_tells_the_device_nothing(start_engine: Start) -> None:
+    async with start_engine(dry_run=True) as running:
+        await running_plan(running)
+        await override(running)
+        await wait_for(lambda: running.ears.said.get("override/inverter/mode"))
+        await wait_for(lambda: running.engine.live.commanding.dispatcher.in_force("inverter"))
+        assert running.server.heard == []
+        assert running.transport.beats == []
+    assert running.server.heard == []
+
+
 BROKEN = [
     ("override/set", "not json", "payload"),
     ("override/set", json.dumps([1]), "payload"),
