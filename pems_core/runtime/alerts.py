@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pems_core.alerts import AlertBook
 from pems_core.clock import Clock
 from pems_core.domain import Alert, Severity
 
@@ -16,32 +17,27 @@ class Alerting(Protocol):
 
 
 @dataclass
-class AlertBook:
+class HouseAlerts:
     """The runtime's own alerts by place, and which of all alerts are new."""
 
     clock: Clock
-    _own: dict[str, Alert] = field(default_factory=dict)
+    _own: AlertBook = field(default_factory=AlertBook)
     _told: dict[tuple[str, str], Alert] = field(default_factory=dict)
 
     def begin(self, place: str, text: str, severity: Severity = Severity.WARNING) -> None:
         """Something is wrong with a place, from now on unless it was so already."""
-        known = self._own.get(place)
-        since = known.since if known else self.clock.now()
-        self._own[place] = Alert(severity, place, text, since)
+        self._own.put("", text, self.clock.now(), severity, place=place)
 
     def end(self, place: str) -> None:
-        self._own.pop(place, None)
+        self._own.clear("", place=place)
 
     def set(self, place: str, text: str, severity: Severity = Severity.WARNING) -> None:
         """Begin with a text, end with an empty one."""
-        if text:
-            self.begin(place, text, severity)
-        else:
-            self.end(place)
+        self._own.tell("", text, self.clock.now(), severity, place=place)
 
     @property
     def own(self) -> Sequence[Alert]:
-        return tuple(self._own.values())
+        return self._own.all
 
     def news(self, alerts: Iterable[Alert]) -> tuple[Sequence[Alert], Sequence[Alert]]:
         """Of all alerts that hold now: those that began since this was last asked, and those that are over."""
@@ -53,7 +49,7 @@ class AlertBook:
         return begun, over
 
 
-def all_alerts(book: AlertBook, sources: Iterable[tuple[str, Alerting]]) -> Sequence[Alert]:
+def all_alerts(book: HouseAlerts, sources: Iterable[tuple[str, Alerting]]) -> Sequence[Alert]:
     """What is wrong now, of the runtime and of all others.
 
     :param sources: each with its name.

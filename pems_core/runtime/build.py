@@ -26,7 +26,7 @@ from pems_core.transport.dry_run import DryRun
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.image import ProcessImage
 
-from .alerts import AlertBook
+from .alerts import HouseAlerts
 from .contract import last_words
 from .engine import Engine, Watcher
 from .health import Health
@@ -117,7 +117,7 @@ class Blueprint:
             prices=PriceBook(store, self.beside / FILE, house.site.currency, house.eur_rate),
             triggers=Triggers(self.clock),
             health=Health(self.clock),
-            alerts=AlertBook(self.clock),
+            alerts=HouseAlerts(self.clock),
             receipts=receipts,
         )
 

@@ -19,7 +19,7 @@ from pems_core.protocols import Device, Transport
 from pems_core.site import HouseFile
 from pems_core.transport.image import ProcessImage
 
-from .alerts import AlertBook
+from .alerts import HouseAlerts
 from .health import Health
 from .history import Recorder
 from .prices import PriceBook
@@ -52,7 +52,7 @@ class Live:
     prices: PriceBook
     triggers: Triggers
     health: Health
-    alerts: AlertBook
+    alerts: HouseAlerts
     readings: Readings = field(init=False)
     state: SiteState = field(init=False)
     followed: Followed | None = None

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pems_growatt.grott import GrottListener
-from pems_growatt.oig_alerts import AlertBoard
 from pems_growatt.oig_gateway import parse_reply
 from pems_growatt.oig_image import OigImage
 from pems_growatt.oig_payload import BadPayload
@@ -16,6 +15,7 @@ from pems_growatt.oig_registers import group_registers
 from pems_growatt.oig_telemetry import TABLES
 from pems_growatt.oig_words import CannotSay, wish
 
+from pems_core.alerts import AlertBook
 from pems_core.domain import Quality
 from pems_core.simulation.devices.traps import Traps
 from pems_core.transport.lines import MqttMessage
@@ -40,7 +40,7 @@ QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 @given(st.lists(st.binary(max_size=60) | TELEMETRY, max_size=4))
 @QUICK
 def test_telemetry_is_read_or_refused_with_its_place(payloads: list[bytes]) -> None:
-    alerts = AlertBoard()
+    alerts = AlertBook("inverter")
     image = OigImage("inverter", alerts)
     for second, payload in enumerate(payloads):
         image.hear(MqttMessage("energy/solar", payload, False, NOON + timedelta(seconds=second)))

@@ -20,7 +20,7 @@ from pems_core.simulation.devices.modbus_server import ModbusServer
 from pems_core.simulation.devices.modbus_wire_traps import WireTrapTerms
 from pems_core.simulation.devices.registers import ModbusException, RegisterBank
 from pems_core.transport.lines import ModbusLine, ModbusRefused, NoAnswer
-from pems_core.transport.modbus import ModbusConnection, line
+from pems_core.transport.modbus import ModbusConnection
 from pems_core.transport.modbus_address import SerialAddress, TcpAddress, parse_address
 from tests.brokers import free_port
 
@@ -218,7 +218,7 @@ def test_an_address_is_read_from_the_house_file(said: str, meant: object) -> Non
 )
 def test_another_address_is_refused_with_what_is_allowed(said: str) -> None:
     with pytest.raises(ValueError, match=r'allowed: "tcp://host:port"'):
-        line(said, 1, FastClock(START), spacing_s=1.0, timeout_s=1.0)
+        ModbusConnection(said, FastClock(START), 1.0, 1.0)
 
 
 async def test_what_no_request_can_say_is_refused() -> None:
@@ -241,7 +241,7 @@ async def test_speaks_rtu_on_a_serial_line() -> None:
     far, near = os.openpty()
     tty.setraw(near)
     served = asyncio.create_task(_serve_terminal(ModbusServer(bank(), clock, framing="rtu"), far))
-    unit = line(f"serial:{os.ttyname(near)}?baud=9600", 1, clock, spacing_s=1.0, timeout_s=5.0)
+    unit = ModbusConnection(f"serial:{os.ttyname(near)}?baud=9600", clock, 1.0, 5.0).unit(1)
     try:
         assert await unit.read("input", 3000, 5) == (13000, 13001, 13002, 13003, 13004)
         await unit.write(1000, [1, 2, 3])
@@ -308,7 +308,7 @@ async def _ask_a_babbler(framing: Framing, answers: list[bytes | tuple[bytes]], 
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
     server = await asyncio.start_server(welcome, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    unit = line(url(framing, port), 1, FastClock(START, 1000.0), spacing_s=1.0, timeout_s=TIMEOUT_S)
+    unit = ModbusConnection(url(framing, port), FastClock(START, 1000.0), 1.0, TIMEOUT_S).unit(1)
     began = monotonic()
     try:
         words = await unit.read("holding", 10, count)

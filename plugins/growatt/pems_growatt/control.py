@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from pems_core.alerts import AlertBook
 from pems_core.domain import Command, Quality, Stage
 from pems_core.transport.lines import Lines, ModbusLine
 
-from .alerts import AlertBook
 from .meter import Meter
 from .remote import RemoteControl
 from .tell_common import (
@@ -250,7 +250,7 @@ class Control:
         limit = [write(table, name, *before[name]) for name in ("export_limit", "export_limit_mode")]
         restored = await self._settle(command, limit, settings)
         text = "giving authority back had cleared the export limit; it was set again"
-        self._alerts.set("export_cleared", text, self._clock.now())
+        self._alerts.put("export_cleared", text, self._clock.now())
         return Outcome(restored.stage, text, {**outcome.expected, **restored.expected}, wrote=True)
 
     async def _require_clock(self, command: Command) -> None:

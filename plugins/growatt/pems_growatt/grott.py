@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pems_core.alerts import AlertBook
 from pems_core.domain import Alert, Command, NotDelivered, Quality, Reading, Receipt
 from pems_core.transport.lines import Lines, MqttMessage
 
 from .config import GrowattSection
-from .oig_alerts import AlertBoard
 from .oig_payload import BadPayload, json_object, number, shown, within
 from .oig_telemetry import MOST_W
 
@@ -66,7 +66,7 @@ class GrottListener:
         self._device = name
         self._topic = section.grott_topic
         self._zone = ZoneInfo(timezone)
-        self._alerts = AlertBoard()
+        self._alerts = AlertBook(name)
         self._readings: dict[str, Reading] = {}
         self._last: datetime | None = None
 
@@ -114,7 +114,7 @@ class GrottListener:
             fields = json_object(message.payload)
             self._take(fields, message)
         except BadPayload as fault:
-            self._alerts.put("record", self._device, f"{message.topic}: {fault}", message.received_at)
+            self._alerts.put("record", f"{message.topic}: {fault}", message.received_at)
         else:
             self._alerts.clear("record")
 
@@ -144,9 +144,9 @@ class GrottListener:
         try:
             value = within(number(raw) * step, lowest, highest)
         except BadPayload as fault:
-            self._alerts.put(point, place, f"{name}: {fault}", now)
+            self._alerts.put("value", f"{name}: {fault}", now, place=place)
             if place in self._readings:
                 self._readings[place] = replace(self._readings[place], quality=Quality.MISSING)
         else:
-            self._alerts.clear(point)
+            self._alerts.clear("value", place=place)
             self._readings[place] = Reading(value, unit, min(at, now), now)

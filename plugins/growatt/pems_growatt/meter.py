@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from pems_core.alerts import AlertBook
 from pems_core.clock import Clock
 from pems_core.domain import NotDelivered, Quality, Reading, Severity, Value
 from pems_core.transport.lines import ModbusLine, Space
 from pems_core.transport.modbus_blocks import BlockReader
 
-from .alerts import AlertBook
 from .fault_texts import BMS_LOST, fault_text, warning_text
 from .plausible import Plausibility, Ratings
 from .probe import Unit
@@ -205,24 +205,24 @@ class Meter:
 def tell_faults(alerts: AlertBook, found: Mapping[str, Value], now: datetime) -> None:
     """What the inverter itself says is wrong (A.9)."""
     fault, warning = int(found.get("fault", 0)), int(found.get("warning", 0))
-    alerts.tell("fault", fault_text(fault) if fault else None, now, Severity.CRITICAL)
+    alerts.tell("fault", fault_text(fault) if fault else "", now, Severity.CRITICAL)
     severity = Severity.CRITICAL if warning == BMS_LOST else Severity.WARNING
-    alerts.tell("warning", warning_text(warning) if warning else None, now, severity)
+    alerts.tell("warning", warning_text(warning) if warning else "", now, severity)
     status = found.get("status")
-    off_grid = "off grid: the house runs on the battery, and nothing is commanded" if status == "off_grid" else None
+    off_grid = "off grid: the house runs on the battery, and nothing is commanded" if status == "off_grid" else ""
     alerts.tell("off_grid", off_grid, now, Severity.CRITICAL)
     derating = str(found.get("derating", ""))
-    alerts.tell("derating", f"gives less than it could: {derating}" if derating else None, now, Severity.INFO)
+    alerts.tell("derating", f"gives less than it could: {derating}" if derating else "", now, Severity.INFO)
     alerts.tell("grid_charge", _grid_charge(found), now)
 
 
-def _grid_charge(found: Mapping[str, Value]) -> str | None:
+def _grid_charge(found: Mapping[str, Value]) -> str:
     """Some firmware charges from the grid in battery first whatever AC charge says (A.2)."""
     if found.get("mode") != "battery_first" or found.get("battery_charge_grid", True):
-        return None
+        return ""
     beyond_pv_kw = float(found.get("charge_kw", 0.0)) - float(found.get("pv_kw", 0.0))
     if beyond_pv_kw < GRID_CHARGE_SEEN_KW or float(found.get("import_kw", 0.0)) < GRID_CHARGE_SEEN_KW:
-        return None
+        return ""
     return f"charges {beyond_pv_kw:.1f} kW from the grid, though charging from the grid is off"
 
 

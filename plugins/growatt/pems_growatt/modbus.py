@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pems_core.alerts import AlertBook
 from pems_core.domain import Alert, Command, NotDelivered, Reading, Receipt, Severity, Stage, Value
 from pems_core.transport.lines import Lines, ModbusLine
 from pems_core.transport.urgency import commands_first
 
-from .alerts import AlertBook
 from .control import MOST_OFFSET_S, Control, Permissions
 from .fault_texts import METER_LOST
 from .meter import AnotherUnit, Meter, tell_faults
@@ -159,7 +159,7 @@ class GrowattModbus:
         except AnotherUnit as strange:
             self._heard_strange(str(strange))
         except UnknownUnit as unknown:
-            self._alerts.set("unit", str(unknown), self._now(), Severity.CRITICAL)
+            self._alerts.put("unit", str(unknown), self._now(), Severity.CRITICAL)
         except NotDelivered as silent:
             self._heard_nothing(str(silent))
 
@@ -187,7 +187,7 @@ class GrowattModbus:
 
     def _heard_strange(self, text: str) -> None:
         self._strange += 1
-        self._alerts.set("strange", text, self._now())
+        self._alerts.put("strange", text, self._now())
         if self._strange >= PROBE_AGAIN_AFTER:
             self._meter = self._control = None
             self._strange = 0
@@ -198,12 +198,12 @@ class GrowattModbus:
             return
         # A unit without a battery switches its communication off at night: expected, no fault (D.3).
         severity = Severity.WARNING if self._ratings.battery_kwh else Severity.INFO
-        self._alerts.set("silent", f"does not answer: {text}", self._now(), severity)
+        self._alerts.put("silent", f"does not answer: {text}", self._now(), severity)
         if self._meter is not None:
             self._meter.publish_off()
 
     def _tell_clock(self, meter: Meter) -> None:
         offset_s = meter.clock_offset_s
         wrong = offset_s is not None and abs(offset_s) > MOST_OFFSET_S
-        text = f"its clock is {offset_s:+.0f} s off: no slots are set while it is" if wrong else None
+        text = f"its clock is {offset_s:+.0f} s off: no slots are set while it is" if wrong else ""
         self._alerts.tell("clock", text, self._now())

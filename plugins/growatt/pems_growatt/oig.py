@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pems_core.alerts import AlertBook
 from pems_core.domain import Alert, Command, HybridInverterSpec, NotDelivered, Reading, Receipt, Severity, Stage
 from pems_core.transport.dialogue import together
 from pems_core.transport.lines import Lines, MqttMessage, NoAnswer
 
 from .config import GrowattSection
-from .oig_alerts import AlertBoard
 from .oig_clock import MOST_OFFSET_S, InverterClock
 from .oig_gateway import Gateway
 from .oig_image import OigImage
@@ -66,7 +66,7 @@ class OigTransport:
         self._section = section
         self._base = section.topic
         self._zone = ZoneInfo(timezone)
-        self._alerts = AlertBoard()
+        self._alerts = AlertBook(name)
         self._image = OigImage(name, self._alerts, most_kw(spec))
         self._talk: _Talk | None = None
         self._connections = 0
@@ -141,7 +141,7 @@ class OigTransport:
             try:
                 self._take(talk, message)
             except BadPayload as fault:
-                self._alerts.put("result", self._name, f"{message.topic}: {fault}", message.received_at)
+                self._alerts.put("result", f"{message.topic}: {fault}", message.received_at)
 
     def _take(self, talk: _Talk, message: MqttMessage) -> None:
         """
@@ -173,7 +173,7 @@ class OigTransport:
             await poll.ask()
         except NotDelivered as fault:
             poll.due_at_s = talk.lines.clock.elapsed_s() + AGAIN_AFTER_S
-            self._alerts.put(poll.about, self._name, f"{poll.about} could not be read: {fault}", talk.lines.clock.now())
+            self._alerts.put(poll.about, f"{poll.about} could not be read: {fault}", talk.lines.clock.now())
         else:
             poll.due_at_s = talk.lines.clock.elapsed_s() + poll.every_s
             self._alerts.clear(poll.about)
@@ -190,10 +190,10 @@ class OigTransport:
     def _judge_clock(self, talk: _Talk) -> None:
         offset_s = talk.inverter_clock.offset_s
         if abs(offset_s) <= MOST_OFFSET_S:
-            self._alerts.clear("clock off")
+            self._alerts.clear("clock off", place=f"{self._name}/clock_offset_s")
             return
         text = f"the inverter's clock is {offset_s:.0f} s off; at most {MOST_OFFSET_S:g} s are allowed for slots"
-        self._alerts.put("clock off", f"{self._name}/clock_offset_s", text, talk.lines.clock.now())
+        self._alerts.put("clock off", text, talk.lines.clock.now(), place=f"{self._name}/clock_offset_s")
 
     def _silence(self) -> Sequence[Alert]:
         talk = self._talk

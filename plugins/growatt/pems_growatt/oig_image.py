@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from pems_core.alerts import AlertBook
 from pems_core.domain import Quality, Reading, Severity
 from pems_core.transport.lines import MqttMessage
 
 from .fault_texts import fault_text
-from .oig_alerts import AlertBoard
 from .oig_payload import BadPayload, json_object
 from .oig_telemetry import Telemetry, decode
 
@@ -20,7 +20,7 @@ from .oig_telemetry import Telemetry, decode
 class OigImage:
     """The readings of one inverter behind a gateway."""
 
-    def __init__(self, device: str, alerts: AlertBoard, most_kw: Mapping[str, float] | None = None) -> None:
+    def __init__(self, device: str, alerts: AlertBook, most_kw: Mapping[str, float] | None = None) -> None:
         """
         :param most_kw: by point, beyond which a power cannot be true.
         """
@@ -63,7 +63,7 @@ class OigImage:
         try:
             told = decode(json_object(message.payload))
         except BadPayload as fault:
-            self._alerts.put("telemetry", self._device, f"{message.topic}: {fault}", message.received_at)
+            self._alerts.put("telemetry", f"{message.topic}: {fault}", message.received_at)
             return False
         self._alerts.clear("telemetry")
         if told.gone:
@@ -86,7 +86,7 @@ class OigImage:
         for name, reading in self._readings.items():
             self._readings[name] = replace(reading, quality=Quality.MISSING)
         text = "the gateway has lost its connection to the broker, as its last will says"
-        self._alerts.put("gone", self._device, text, now, Severity.CRITICAL)
+        self._alerts.put("gone", text, now, Severity.CRITICAL)
 
     def _take(self, told: Telemetry, message: MqttMessage) -> None:
         now = message.received_at
@@ -100,8 +100,8 @@ class OigImage:
             self.drop(point)
         faults = {**told.missing, **suspect}
         for point in {*told.values, *told.missing}:
-            self._tell(f"point {point}", f"{self._device}/{point}", faults.get(point, ""), now)
-        self._tell("fault", self._device, _fault(told), now)
+            self._alerts.tell("value", faults.get(point, ""), now, place=f"{self._device}/{point}")
+        self._alerts.tell("fault", _fault(told), now)
 
     def _too_high(self, told: Telemetry) -> Mapping[str, str]:
         return {
@@ -109,12 +109,6 @@ class OigImage:
             for point, (value, _) in told.values.items()
             if isinstance(value, float) and value > self._most_kw.get(point, value)
         }
-
-    def _tell(self, about: str, place: str, text: str, now: datetime) -> None:
-        if text:
-            self._alerts.put(about, place, text, now)
-        else:
-            self._alerts.clear(about)
 
 
 def _fault(told: Telemetry) -> str:

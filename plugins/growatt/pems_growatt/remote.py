@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pems_core.alerts import AlertBook
 from pems_core.clock import Clock
 
-from .alerts import AlertBook
 from .meter import Meter
 from .tell_vpp import VppFamily
 from .teller import Teller
@@ -91,7 +91,7 @@ class RemoteControl:
         """A repeated identical command delivered 0 W once (A.6): remote control is switched off and on again."""
         if armed.armed_anew:
             text = "remote control has no effect, although it was armed once more"
-            self._alerts.set("remote", text, self._clock.now())
+            self._alerts.put("remote", text, self._clock.now())
             return
         table = self._meter.unit.table
         values = (("remote_enable", 0), ("remote_power", armed.percent), ("remote_minutes", armed.minutes))

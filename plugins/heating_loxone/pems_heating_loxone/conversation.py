@@ -92,7 +92,8 @@ class LoxoneTransport(ABC):
         receipt = self.wishes.judge(command, self.now())
         text = f"{command.control}: {receipt.detail}"
         unheeded = receipt.stage is Stage.NO_EFFECT
-        self.image.alarms.set(unheeded, f"{self._device}/{said_to(command)[0]}", "unheeded", text, receipt.at)
+        place = f"{self._device}/{said_to(command)[0]}"
+        self.image.alarms.tell("unheeded", text if unheeded else "", receipt.at, place=place)
         return receipt
 
     def readings(self) -> Mapping[str, Reading]:
@@ -141,7 +142,7 @@ class LoxoneTransport(ABC):
         try:
             await self._write(command)
         except NotDelivered as failed:
-            self.image.alarms.put(place, "unsaid", f"could not be told anew: {failed}", self.now())
+            self.image.alarms.put("unsaid", f"could not be told anew: {failed}", self.now(), place=place)
             return False
         if self._owed.get(command.control) is command:
             self._told(command)
@@ -155,7 +156,7 @@ class LoxoneTransport(ABC):
         """A command has gone out: nothing older about its control is to be said any more."""
         self.wishes.sent(command, self.now())
         self._owed.pop(command.control, None)
-        self.image.alarms.clear(f"{self._device}/{said_to(command)[0]}", "unsaid")
+        self.image.alarms.clear("unsaid", place=f"{self._device}/{said_to(command)[0]}")
 
     def _hand_back(self, room: str) -> Sequence[Command]:
         release = Validity.release()

@@ -152,7 +152,8 @@ class LoxoneHttp(LoxoneTransport):
     async def _ask(self, path: str) -> LoxAnswer:
         answer = await self._access.ask(path)
         place = f"{self._device}{path}"
-        self.image.alarms.set(answer.code == UNKNOWN, place, "unknown", "the Miniserver does not know it", self.now())
+        text = "the Miniserver does not know it" if answer.code == UNKNOWN else ""
+        self.image.alarms.tell("unknown", text, self.now(), place=place)
         return answer
 
     # Reading
@@ -166,12 +167,13 @@ class LoxoneHttp(LoxoneTransport):
                 await self._read_room(room)
         except NotDelivered as failed:
             self.image.new_session()
-            self.image.alarms.put(place, "away", access.trouble or str(failed), self.now(), Severity.CRITICAL)
+            text = access.trouble or str(failed)
+            self.image.alarms.put("away", text, self.now(), Severity.CRITICAL, place=place)
         except Unreadable as unreadable:
             self.image.refuse(unreadable, place, self.now())
         else:
-            self.image.alarms.clear(place, "away")
-            self.image.alarms.clear(place, "unreadable")
+            self.image.alarms.clear("away", place=place)
+            self.image.alarms.clear("unreadable", place=place)
             await self._follow_up(access)
 
     async def _follow_up(self, access: Access) -> None:
@@ -203,7 +205,7 @@ class LoxoneHttp(LoxoneTransport):
         controller = self._structure.controllers.get(uuid) if self._structure else None
         place = f"{self._device}/{room.name}"
         text = f"the Miniserver has no room controller {uuid or 'of this name'}: the room is left to itself"
-        self.image.alarms.set(controller is None, place, "missing", text, self.now())
+        self.image.alarms.tell("missing", text if controller is None else "", self.now(), place=place)
         if controller is None:
             self._note(room, "ignored", True)
             return

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pems_core.alerts import AlertBook
 from pems_core.domain import Alert, Quality, Reading, Severity, Value
 
-from .alarms import Alarms
 from .sensor import Judged, TemperatureSensor
 from .values import Unreadable, number, switch
 
@@ -150,7 +150,7 @@ class Image:
     def __init__(self, device: str, rooms: Iterable[str], stuck_after: timedelta) -> None:
         self.device = device
         self.rooms = {name: RoomImage(device, name, stuck_after) for name in rooms}
-        self.alarms = Alarms()
+        self.alarms = AlertBook()
         self._session = 0
         self._alive_at: datetime | None = None
         self._ok: Reading | None = None
@@ -168,11 +168,11 @@ class Image:
         value = switch(place, said) if unit is None else number(place, said, unit)
         quality = Quality.STALE if old else Quality.GOOD
         self.rooms[room].hear(what, value, Reading(value, unit or "", at, received_at, quality), self._session)
-        self.alarms.clear(place, "unreadable")
+        self.alarms.clear("unreadable", place=place)
 
     def refuse(self, unreadable: Unreadable, place: str, at: datetime) -> None:
         """Keep what was refused for the operator."""
-        self.alarms.put(place, "unreadable", str(unreadable), at)
+        self.alarms.put("unreadable", str(unreadable), at, place=place)
 
     def hear_ok(self, ok: bool, at: datetime) -> bool:
         """Take the watchdog's mirror, which is a sign of life too; true if it has just come up."""
@@ -235,23 +235,23 @@ class Image:
         """See `Transport.alerts`."""
         for room in self.rooms.values():
             place = f"{room.place}_temperature_c"
-            self.alarms.set(bool(room.doubt), place, "doubt", f"not believed: {room.doubt}", now)
+            self.alarms.tell("doubt", f"not believed: {room.doubt}" if room.doubt else "", now, place=place)
             unloaded = room.available(now) is False
             text = "relay is on and moves no power: its thermostat is satisfied, or its load is off"
-            self.alarms.set(unloaded, f"{room.place}_relay", "load", text, now)
+            self.alarms.tell("load", text if unloaded else "", now, place=f"{room.place}_relay")
         self._watch_the_watchdog(now)
-        return self.alarms.all()
+        return self.alarms.all
 
     def _watch_the_watchdog(self, now: datetime) -> None:
         place = f"{self.device}/pems_ok"
         settled = self._beats_since is not None and now - self._beats_since > BEATS_SETTLE
         if self.ok is False and settled:
             text = "PEMS_OK is 0 though the heartbeat is sent: every room is under its own thermostat"
-            self.alarms.put(place, "down", text, now, Severity.CRITICAL)
+            self.alarms.put("down", text, now, Severity.CRITICAL, place=place)
         else:
-            self.alarms.clear(place, "down")
+            self.alarms.clear("down", place=place)
         silent = self._ok is not None and now - self._ok.measured_at > OK_MAX_AGE
-        self.alarms.set(silent, place, "silent", "the mirror of PEMS_OK has fallen silent", now)
+        self.alarms.tell("silent", "the mirror of PEMS_OK has fallen silent" if silent else "", now, place=place)
 
 
 def _derived(value: Value, sources: Sequence[Reading]) -> Reading:

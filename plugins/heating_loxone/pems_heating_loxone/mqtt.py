@@ -83,7 +83,7 @@ class LoxoneMqtt(LoxoneTransport):
         if message.retained:
             return
         ok = switch(message.topic, _text(message))
-        self.image.alarms.clear(message.topic, "unreadable")
+        self.image.alarms.clear("unreadable", place=message.topic)
         if not ok and self.image.ok:
             self.image.new_session()
             self.wishes.forget()
@@ -96,9 +96,9 @@ class LoxoneMqtt(LoxoneTransport):
         if offline:
             self.image.new_session()
             text = "the Miniserver has left the broker: rooms are under its own control"
-            self.image.alarms.put(self._device, "offline", text, message.received_at, Severity.CRITICAL)
+            self.image.alarms.put("offline", text, message.received_at, Severity.CRITICAL, place=self._device)
         else:
-            self.image.alarms.clear(self._device, "offline")
+            self.image.alarms.clear("offline", place=self._device)
 
     def _hear_room(self, message: MqttMessage, kind: str, room: str, what: str) -> None:
         if (kind, what) == ("heating", "status"):

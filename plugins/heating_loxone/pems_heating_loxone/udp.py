@@ -63,9 +63,9 @@ class LoxoneUdp(LoxoneTransport):
                 for words in self._all_words(lines.clock.now()):
                     await self._say(words)
             except NotDelivered as failed:
-                self.image.alarms.put(place, "unsaid", str(failed), lines.clock.now())
+                self.image.alarms.put("unsaid", str(failed), lines.clock.now(), place=place)
             else:
-                self.image.alarms.clear(place, "unsaid")
+                self.image.alarms.clear("unsaid", place=place)
 
     def _all_words(self, now: datetime) -> list[str]:
         """The whole desired state, in as many parts as datagrams need."""
@@ -92,11 +92,11 @@ class LoxoneUdp(LoxoneTransport):
         while True:
             try:
                 async with self._line(lines).datagrams() as datagrams:
-                    self.image.alarms.clear(place, "deaf")
+                    self.image.alarms.clear("deaf", place=place)
                     async for text, received_at in datagrams:
                         await self._take(text, received_at)
             except NotDelivered as failed:
-                self.image.alarms.put(place, "deaf", str(failed), lines.clock.now())
+                self.image.alarms.put("deaf", str(failed), lines.clock.now(), place=place)
             await lines.clock.sleep(RETRY_S)
 
     async def _take(self, datagram: str, received_at: datetime) -> None:
@@ -109,7 +109,7 @@ class LoxoneUdp(LoxoneTransport):
             except Unreadable as unreadable:
                 self.image.refuse(unreadable, place, received_at)
             else:
-                self.image.alarms.clear(place, "unreadable")
+                self.image.alarms.clear("unreadable", place=place)
         await self.catch_up()
 
     async def _hear(self, line: Line, place: str, received_at: datetime) -> None:
