@@ -18,6 +18,7 @@ from pems_core.simulation.devices.miniserver import Miniserver
 from pems_core.simulation.devices.miniserver_mqtt import MiniserverMqtt
 from pems_core.simulation.devices.modbus_server import ModbusServer
 from pems_core.simulation.house import SimulatedHouse
+from pems_core.simulation.patient_clock import PatientClock
 
 from .live_broker import Broker
 from .live_plant import ROOMS_OF_SMALL, Trial, blueprint, folder, house_text, scenario_of
@@ -27,7 +28,6 @@ from .setting import Benchmark, Setting
 SPEED = 400.0
 MOST_AT_ONCE_S = 0.005
 """So much of the wall counts at most between two ticks: a busy machine slows the house down, and skips nothing."""
-TICK_S = 0.002
 POLL_S = 60.0
 WATCHDOG_S = 900.0
 """Of the Miniserver: heartbeats are 0.25 s of the wall apart at least, which is long on a fast clock."""
@@ -39,38 +39,6 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WRITES_PER_DAY, STARTS_PER_HOUR, STARTS_PER_DAY = Bar("<=", 10), Bar("<=", 6), Bar("<=", 18)
 """Protocols A.7 and D.5: 100 000 operations in 15 years."""
-
-
-class LoopClock:
-    """A fast clock that passes only while its event loop turns: a machine that is busy elsewhere is no outage."""
-
-    def __init__(self, start: datetime, speed: float) -> None:
-        self._start, self._speed, self._elapsed_s = start, speed, 0.0
-
-    @property
-    def speed(self) -> float:
-        return self._speed
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed_s)
-
-    def elapsed_s(self) -> float:
-        return self._elapsed_s
-
-    async def sleep(self, seconds: float) -> None:
-        until_s = self._elapsed_s + seconds
-        await asyncio.sleep(0)
-        while (left_s := until_s - self._elapsed_s) > 0:  # noqa: ASYNC110 (time is no event)
-            await asyncio.sleep(max(TICK_S / 2, left_s / self._speed))
-
-    async def run(self) -> None:
-        """Let time pass until cancelled."""
-        last_s = monotonic()
-        while True:
-            await asyncio.sleep(TICK_S)
-            now_s = monotonic()
-            self._elapsed_s += min(now_s - last_s, MOST_AT_ONCE_S) * self._speed
-            last_s = now_s
 
 
 class CountingGrowatt(SimulatedGrowatt):
@@ -154,7 +122,7 @@ def rows_of(found: Lived) -> Iterator[Row]:
 
 async def lived(days: float) -> Lived:
     """Let the small house follow its plans for days, and count."""
-    clock = LoopClock(START, SPEED)
+    clock = PatientClock(START, SPEED, MOST_AT_ONCE_S)
     with folder() as place, Broker(place) as broker:
         trial = Trial.beginning_now(place, START, SPEED, int(days) + 2)
         text = house_text("small", "modbus", broker, 1)
@@ -189,7 +157,7 @@ async def lived(days: float) -> Lived:
 
 
 async def _follow(
-    engine: Engine, clock: LoopClock, live: LiveHouse, inverter: CountingGrowatt, server: ModbusServer, days: float
+    engine: Engine, clock: PatientClock, live: LiveHouse, inverter: CountingGrowatt, server: ModbusServer, days: float
 ) -> Lived:
     found = Lived()
     began = monotonic()

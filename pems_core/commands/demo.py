@@ -16,8 +16,6 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from pems_core.clock import FastClock
-from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.overrides import Overrides
 from pems_core.config import load_config
 from pems_core.domain import HOUR, QUARTER, CycleReport, HeatingSpec, HeatingState, InverterState, Plan
@@ -26,6 +24,7 @@ from pems_core.runtime.build import Blueprint
 from pems_core.runtime.engine import Ended, Engine
 from pems_core.runtime.run import run_house
 from pems_core.simulation.live_trial import TrialHouse, generated_outlook, live_house_file
+from pems_core.simulation.patient_clock import PatientClock
 from pems_core.site import read_house
 from pems_core.transport.broker import EmbeddedBroker
 
@@ -71,11 +70,10 @@ class Demo:
     seed: int
     house: TrialHouse = field(init=False)
     blueprint: Blueprint = field(init=False)
-    clock: FastClock = field(init=False)
+    clock: PatientClock = field(init=False)
     began: datetime = field(init=False)
     plans: list[Plan] = field(default_factory=list)
-    _overrides: Overrides = field(init=False)
-    _emergency: EmergencyStop = field(init=False)
+    _engine: Engine = field(init=False)
 
     async def run(self, port: int | None) -> Ended:
         """Run until Ctrl-C or the hours are over."""
@@ -86,8 +84,17 @@ class Demo:
                 raise click.ClickException(f"--port: {error}") from error
             self._build(broker)
             self._say_where(broker)
+            for time in (self.clock.run(), self._end_in_time()):
+                stack.callback(asyncio.create_task(time).cancel)
             async with self.house.serving():
                 return await run_house(self.blueprint, self._begun)
+
+    async def _end_in_time(self) -> None:
+        """End the engine when the hours are over."""
+        if self.hours is None:
+            return
+        await self.clock.sleep(self.hours * HOUR.total_seconds())
+        self._engine.end(f"{self.hours:g} hours are over")
 
     def _build(self, broker: EmbeddedBroker) -> None:
         file = live_house_file(example_house(), self.folder, broker.url)
@@ -97,7 +104,7 @@ class Demo:
         days = MOST_DAYS if self.hours is None else ceil(self.hours / 24) + 1
         scenario, _ = scenario_from(built, None, None, days, self.seed)
         begin = datetime.combine(GENERATED_START, BEGINS, built.site.zone).astimezone(scenario.start.tzinfo)
-        self.clock, self.began = FastClock(begin, self.speed), begin
+        self.clock, self.began = PatientClock(begin, self.speed), begin
         self.blueprint = Blueprint(config, plugins, self.clock, self.folder, [generated_outlook(scenario, self.seed)])
         self.house = TrialHouse.of(built, scenario, self.clock, broker.port)
 
@@ -121,11 +128,7 @@ class Demo:
 
     def _begun(self, engine: Engine) -> None:
         engine.finished = [*engine.finished, self._show]
-        if self.hours is not None:
-            left_s = self.hours * 3600 / self.speed
-            asyncio.get_running_loop().call_later(left_s, engine.end, f"{self.hours:g} hours are over")
-        self._overrides = engine.live.commanding.overrides
-        self._emergency = engine.live.commanding.emergency
+        self._engine = engine
 
     async def _show(self, report: CycleReport, reasons: Sequence[str]) -> None:
         """One line for each cycle."""
@@ -139,7 +142,7 @@ class Demo:
             f"{now.astimezone(self._zone):%a %H:%M}",
             f"{plan.prices.get('import_price_per_kwh', (0.0,) * (t + 1))[t]:.2f}",
             soc_text(report),
-            mode_text(report, self._overrides, t),
+            mode_text(report, self._engine.live.commanding.overrides, t),
             f"{grid_kw:+.1f} kW",
             f"{powers['pv_kw']:.1f} kW",
             self._rooms(report, now),
@@ -151,7 +154,7 @@ class Demo:
 
     def _stopped(self) -> str:
         """That nothing of the plan is done, while that is so."""
-        latch = self._emergency.latch
+        latch = self._engine.live.commanding.emergency.latch
         return f"STOPPED by {latch.by}: every device is under its own control; pems stop --reset" if latch else ""
 
     def _rooms(self, report: CycleReport, now: datetime) -> str:

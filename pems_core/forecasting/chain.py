@@ -32,7 +32,7 @@ async def ask(
     series that then nobody gives is missed by those who need it.
     """
     answers = await asyncio.gather(
-        *(asyncio.wait_for(f.forecast(horizon, state, history), answer_within_s) for f in forecasters),
+        *(_answer(f, horizon, state, history, answer_within_s) for f in forecasters),
         return_exceptions=True,
     )
     chosen: dict[str, Forecast] = {}
@@ -45,6 +45,14 @@ async def ask(
         faults += bad
         chosen = good | chosen
     return Answer(Forecasts(horizon, chosen), tuple(faults))
+
+
+async def _answer(
+    forecaster: Forecaster, horizon: Horizon, state: SiteState, history: History, within_s: float
+) -> Mapping[str, Forecast]:
+    # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together with the answer.
+    async with asyncio.timeout(within_s):
+        return await forecaster.forecast(horizon, state, history)
 
 
 def ranked(forecasters: Sequence[Forecaster], first: Sequence[str] = ()) -> list[Forecaster]:

@@ -32,11 +32,10 @@ from pems_core.simulation.devices.oig_stick import OigStick
 from pems_core.simulation.devices.small_live_house import HISTORY, flat_scenario
 from pems_core.simulation.devices.traps import Traps
 from pems_core.simulation.house import SimulatedHouse
+from pems_core.simulation.patient_clock import PatientClock
 from pems_core.simulation.scenario import Scenario
 from tests.brokers import Mosquitto, free_port
 from tests.runtime.trial import Expected
-
-from .clock import GateClock
 
 PRAGUE = ZoneInfo("Europe/Prague")
 ROOMS = ("kitchen", "bathroom")
@@ -357,7 +356,7 @@ async def gate_house(
     :param traps: that the inverter, its gateway and the wire play from the beginning.
     :param series: what the house lives on and what is forecast; see `usual`.
     """
-    clock, playing, lived_on = GateClock(start, speed), Traps(*traps), usual(series or {})
+    clock, playing, lived_on = PatientClock(start, speed), Traps(*traps), usual(series or {})
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running(clock.run()))
         port = free_port()
