@@ -57,10 +57,17 @@ class Overrides:
         self._store.forget(KIND, _name(device, control))
         return None if kept is None else _from_json(kept).override
 
+    def clear_all(self, device: str = "", control: str = "") -> Sequence[Override]:
+        """End those of a device, or of one control, or all; which they were."""
+        chosen = [o for o in self.in_force() if device in ("", o.device) and control in ("", o.control)]
+        for override in chosen:
+            self.clear(override.device, override.control)
+        return chosen
+
     def expire(self) -> Sequence[Override]:
         """Forget those whose time is over, and tell which."""
         now = self._clock.now()
-        ended = [active.override for active in self._all if active.override.valid_until <= now]
+        ended = [active.override for active in self.kept if active.override.valid_until <= now]
         for override in ended:
             self._store.forget(KIND, _name(override.device, override.control))
         return ended
@@ -69,16 +76,11 @@ class Overrides:
     def active(self) -> Sequence[ActiveOverride]:
         """Those whose time is not over, in the order in which they were set."""
         now = self._clock.now()
-        return [active for active in self._all if active.override.valid_until > now]
+        return [active for active in self.kept if active.override.valid_until > now]
 
     def in_force(self) -> Sequence[Override]:
         """The same without price tags, as a cycle needs them."""
         return [active.override for active in self.active]
-
-    @property
-    def next_end(self) -> datetime | None:
-        """When the next of them ends."""
-        return min((active.override.valid_until for active in self.active), default=None)
 
     def price(self, device: str, control: str, costs: float) -> None:
         """Put the price tag [currency] on, once a plan with the override is known."""
@@ -87,7 +89,8 @@ class Overrides:
             self._store.keep(KIND, _name(device, control), {**kept, "costs": costs})
 
     @property
-    def _all(self) -> Sequence[ActiveOverride]:
+    def kept(self) -> Sequence[ActiveOverride]:
+        """All that are kept, also those whose time is over and that nobody has ended yet."""
         return sorted(map(_from_json, self._store.kept(KIND).values()), key=lambda active: active.set_at)
 
     def _control_faults(self, override: Override) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,12 +58,16 @@ class Alone:
 
     def give_back(self, devices: Sequence[str], why: str) -> str:
         """Give devices back, and say what is known of each."""
-        if not devices:
-            return "no device is commanded"
         wear = StoredWearBook(self.store, self.blueprint.clock)
-        rescue = Rescue(self.blueprint, devices, why, wear, who="command line")
-        asyncio.run(within(rescue, GIVE_BACK_WITHIN_S))
-        return "; ".join(f"{name}: {rescue.done.get(name, 'no answer')}" for name in devices)
+        return give_back(Rescue(self.blueprint, devices, why, wear, who="command line"))
+
+
+def give_back(rescue: Rescue) -> str:
+    """Give devices back, and say what is known of each."""
+    if not rescue.devices:
+        return "no device is commanded"
+    asyncio.run(within(rescue, GIVE_BACK_WITHIN_S))
+    return "; ".join(f"{name}: {rescue.done.get(name, 'no answer')}" for name in rescue.devices)
 
 
 async def within(rescue: Rescue, seconds: float) -> None:
@@ -73,7 +78,11 @@ async def within(rescue: Rescue, seconds: float) -> None:
 
 def me() -> str:
     """Who asks."""
-    return f"{getpass.getuser()} (command line)"
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())  # a container need not know its users by name
+    return f"{name} (command line)"
 
 
 def ask(house: Path, topic: str, payload: Mapping[str, Any], alone: Callable[[Alone], str]) -> str:

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from pems_core.clock import SystemClock
 from pems_core.config import EMBEDDED, load_config
+from pems_core.domain import CycleReport, Severity
 from pems_core.plugins import declared_sections, load_plugins
 from pems_core.runtime.build import Blueprint
 from pems_core.runtime.engine import Engine
@@ -37,15 +39,38 @@ def run(house: Path, guard: bool, dry_run: bool, verbose: bool) -> None:
         click.echo(f"{blueprint.house.site.name}: running; state in {blueprint.folder.path}")
         section = blueprint.mqtt_section
         if guard and not dry_run and (section is None or section.url != EMBEDDED):
-            start_guard(house, blueprint.folder, engine.session)
+            engine.finished = [*engine.finished, Guarded(house, engine).look]
 
-    ended = asyncio.run(run_house(blueprint, begun))
+    asyncio.run(_until_ended(blueprint, begun))
+
+
+async def _until_ended(blueprint: Blueprint, begun: Callable[[Engine], object]) -> None:
+    ended = await run_house(blueprint, begun)
     click.echo(f"ended: {ended.why}")
     for device, back in ended.released.items():
         click.echo(f"  {device}: {'given back' if back else 'NOT READ BACK; check it'}")
     sys.stdout.flush()
-    # A search that hangs keeps its thread, which nobody can end; everything that matters is done.
+    # A search or a plugin that hangs keeps its thread, which nobody can end; everything that matters is done.
     os._exit(ended.exit_code)
+
+
+class Guarded:
+    """Starts the guard, and another one should it end before its engine."""
+
+    def __init__(self, house: Path, engine: Engine) -> None:
+        self._house = house
+        self._engine = engine
+        self._guard = start_guard(house, engine.folder, engine.session)
+
+    async def look(self, report: CycleReport, reasons: Sequence[str]) -> None:
+        """After each cycle: a house without a guard is told, and gets one."""
+        code = self._guard.poll()
+        if code is None:
+            self._engine.live.alerts.end("guard")
+            return
+        text = f"the guard ended with {code}; another one was started, see {self._engine.folder.guard_log}"
+        self._engine.live.alerts.begin("guard", text, Severity.CRITICAL)
+        self._guard = start_guard(self._house, self._engine.folder, self._engine.session)
 
 
 def blueprint_of(house: Path, *, dry_run: bool = False) -> Blueprint:

@@ -61,6 +61,10 @@ class Contract:
 
     def __post_init__(self) -> None:
         self.since = self.live.now
+        # What an engine left behind that was killed is retained still: whatever is not said anew is taken back.
+        controls = [(d.name, c.name) for d in self.live.commanded.values() for c in d.controls()]
+        self._controls_told = set(controls)
+        self._overrides_told = {f"override/{device}/{control}" for device, control in controls}
 
     # What is heard
 

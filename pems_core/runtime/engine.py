@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pems_core.domain import Alert, BadSeries, CycleReport, Severity
+from pems_core.domain.errors import Faults
 from pems_core.protocols import Transport
 from pems_core.transport.house_lines import HouseLines
 
@@ -37,6 +38,10 @@ FAREWELL_WITHIN_S = 3.0
 CANCEL_AGAIN_S, CANCEL_TIMES = 2.0, 4
 """A task that does not end after so many cancellations does not keep the devices from being given back."""
 """When a task that was cancelled and has not ended is cancelled again [s of the wall]."""
+LOOK_WITHIN_S = 30.0
+"""How long one who only looks at a cycle is waited for [s of the wall]."""
+STOP_EVERY_S = 1.0
+"""How often it is looked whether somebody stopped the house while the engine did not answer [s of the wall]."""
 PRICES_EVERY_S = 15.0
 """How often the file of prices is looked at [s of the clock]."""
 
@@ -127,6 +132,7 @@ class Engine:
             ("state", self.contract.tell()),
             ("changes", self.contract.tell_changes()),
             ("prices", self._watch_prices()),
+            ("stop", self._watch_stop()),
             ("end", self._ended()),
         ]
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
@@ -164,8 +170,25 @@ class Engine:
             },
         )
 
+    async def _watch_stop(self) -> None:
+        """Take a stop that was asked for while this engine did not answer."""
+        while True:
+            self._take_stop()
+            await asyncio.sleep(STOP_EVERY_S)
+
+    def _take_stop(self) -> None:
+        asked = self.folder.stop_asked
+        if not asked.exists():
+            return
+        try:
+            self.requests.take("emergency/set", asked.read_bytes())
+        except Faults as fault:
+            self.live.alerts.begin(asked.name, str(fault), Severity.CRITICAL)
+        asked.unlink(missing_ok=True)
+
     def _begin_stopped(self) -> None:
         """A stop that was latched before a restart holds: what an earlier run left is given back."""
+        self._take_stop()
         latch = self.live.commanding.emergency.latch
         if latch is not None:
             self.live.commanding.dispatcher.let_go(self.live.taken, f"emergency stop by {latch.by}")
@@ -206,7 +229,8 @@ class Engine:
         await self.contract.cycle(report)
         for watcher in self.finished:
             try:
-                await watcher(report, reasons)
+                async with asyncio.timeout(LOOK_WITHIN_S):
+                    await watcher(report, reasons)
             except Exception as error:  # noqa: BLE001 - who only looks cannot stop the house
                 self.live.alerts.begin("cycle_finished", f"{type(error).__name__}: {error}")
 

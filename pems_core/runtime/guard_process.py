@@ -11,10 +11,9 @@ from enum import StrEnum
 from pems_core.clock import SystemClock
 from pems_core.commanding.store import Store, StoreInUse
 from pems_core.commanding.told import WISH
-from pems_core.domain import PemsError
 
 from .build import Blueprint
-from .rescue import Rescue
+from .rescue import Rescue, devices_told
 from .state_folder import StateFolder, read_json, write_json
 from .words import instant
 
@@ -109,7 +108,7 @@ class GuardProcess:
             Engine.DIED: "the engine died without giving its devices back",
             Engine.HANGS: f"the engine has not been well for {self.watchman.heartbeat_within_s:g} s",
         }[engine]
-        devices = self._commanded()
+        devices = devices_told(self.blueprint)
         began = SystemClock().now()
         log.warning("%s; giving back: %s", why, ", ".join(devices) or "nothing was commanded")
         rescue = Rescue(self.blueprint, devices, why)
@@ -131,19 +130,6 @@ class GuardProcess:
     def _still(self, engine: Engine, session: str) -> bool:
         """Whether the engine still cannot do it itself."""
         return self.watchman.look() is engine and self.blueprint.folder.session == session
-
-    def _commanded(self) -> Sequence[str]:
-        """Devices that the engine commanded and has not taken back; all that it may command if nobody knows."""
-        folder = self.blueprint.folder
-        known = {device.name for device in self.blueprint.house.house.devices if device.controls()}
-        try:
-            with Store(folder.path, self.blueprint.clock, writing=False) as store:
-                wishes = set(store.kept(WISH))
-        except PemsError:
-            # A store that cannot be read is no reason to leave a device as it is.
-            log.exception("the store cannot be read")
-            return sorted(known)
-        return sorted(known & wishes)
 
     def _forget_wishes(self, devices: Sequence[str]) -> None:
         """Note in the store that the devices are their own again, unless a new engine has it by now."""

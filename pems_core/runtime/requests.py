@@ -74,17 +74,11 @@ class Requests:
 
     def _override_clear(self, said: OverrideClear) -> str:
         overrides = self.live.commanding.overrides
-        cleared = [
-            f"{o.device}/{o.control}"
-            for o in overrides.in_force()
-            if said.device in ("", o.device) and said.control in ("", o.control)
-        ]
+        cleared = [f"{o.device}/{o.control}" for o in overrides.clear_all(said.device, said.control)]
         if not cleared:
             there_are = ", ".join(f"{o.device}/{o.control}" for o in overrides.in_force()) or "none"
-            raise Refused([f"device: found no override of {said.device or 'any device'}; there are: {there_are}"])
-        for name in cleared:
-            device, _, control = name.partition("/")
-            overrides.clear(device, control)
+            asked = "/".join(word for word in (said.device, said.control) if word) or "any device"
+            raise Refused([f"device: found no override of {asked}; there are: {there_are}"])
         self.follower.follow()
         self.live.triggers.pull(f"{said.by} cleared {', '.join(cleared)}", urgent=True)
         return f"cleared: {', '.join(cleared)}"

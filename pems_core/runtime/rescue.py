@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from pems_core.clock import SystemClock
 from pems_core.commanding.sending import carry, look
-from pems_core.domain import Command, NotDelivered, Receipt, Stage, WornOut
+from pems_core.commanding.store import Store
+from pems_core.commanding.told import WISH
+from pems_core.domain import Command, NotDelivered, PemsError, Receipt, Stage, WornOut
 from pems_core.protocols import Device, Transport
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.lines import WearBook
@@ -47,6 +49,19 @@ class ReleasesOnly(UncountedWear):
         if not releases:
             raise WornOut(f"{device}: the guard gives devices back and writes nothing else")
         self.writes.update((device, one) for one in memory)
+
+
+def devices_told(blueprint: Blueprint) -> Sequence[str]:
+    """Devices that the engine commanded and has not taken back; all that it may command if nobody knows."""
+    known = {device.name for device in blueprint.house.house.devices if device.controls()}
+    try:
+        with Store(blueprint.folder.path, blueprint.clock, writing=False) as store:
+            wishes = set(store.kept(WISH))
+    except PemsError:
+        # A store that cannot be read is no reason to leave a device as it is.
+        log.exception("the store cannot be read")
+        return sorted(known)
+    return sorted(known & wishes)
 
 
 @dataclass

@@ -49,6 +49,11 @@ class StateFolder:
         return self.path / "ended.json"
 
     @property
+    def stop_asked(self) -> Path:
+        """An emergency stop that a person asked for while no engine answered; it waits for the next that does."""
+        return self.path / "stop.json"
+
+    @property
     def guarded(self) -> Path:
         """What the guard did last."""
         return self.path / "guard.json"

@@ -99,7 +99,6 @@ def test_the_newest_override_of_a_control_wins(overrides: Overrides, clock: Step
 
 def test_an_override_ends_in_time_and_is_told_once(overrides: Overrides, clock: SteppedClock) -> None:
     overrides.set(GOOD)
-    assert overrides.next_end == GOOD.valid_until
     clock.time = GOOD.valid_until - MINUTE
     assert overrides.in_force() == [GOOD]
     assert not overrides.expire()
@@ -212,8 +211,6 @@ class OverridesOverRestarts(RuleBasedStateMachine):
     @invariant()
     def same_as_the_model(self) -> None:
         assert sorted(self.overrides.in_force(), key=repr) == sorted(self.model.values(), key=repr)
-        ends = [override.valid_until for override in self.model.values()]
-        assert self.overrides.next_end == min(ends, default=None)
 
     def teardown(self) -> None:
         self.store.close()

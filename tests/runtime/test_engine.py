@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from pems_core.commanding.foreign import ForeignControllers
@@ -15,6 +16,7 @@ from pems_core.planning.planner import Planner
 from pems_core.runtime.door import Declined, ask_engine
 from pems_core.runtime.engine import Engine
 from pems_core.runtime.patience import BoundedPlanner
+from tests.brokers import Mosquitto
 
 from .conftest import START, Running, Start, wait_for
 from .trial import Expected, TrialInverter, TrialTransport
@@ -191,6 +193,37 @@ async def test_a_dry_run_plans_and_tells_the_device_nothing(start_engine: Start)
     assert running.server.heard == []
 
 
+async def test_what_a_killed_engine_left_retained_is_taken_back(start_engine: Start, mosquitto: Mosquitto) -> None:
+    left = ("override/inverter/mode", "decision/inverter/stop_soc")
+    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+        for topic in left:
+            await client.publish(f"pems/trial/{topic}", json.dumps({"value": "of an earlier life"}), qos=1, retain=True)
+    async with start_engine() as running:
+        await running_plan(running)
+        await wait_for(lambda: not running.ears.last("override/inverter/mode"))
+        await wait_for(
+            lambda: (running.ears.last("decision/inverter/stop_soc") or {}).get("value") != "of an earlier life"
+        )
+
+
+async def test_one_who_looks_for_ever_does_not_stop_the_cycles(
+    start_engine: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pems_core.runtime.engine.LOOK_WITHIN_S", 0.1)
+
+    async def look(report: object, reasons: object) -> None:
+        await asyncio.Event().wait()
+
+    def add(engine: Engine) -> None:
+        engine.finished = [*engine.finished, look]
+
+    async with start_engine(tweak=add) as running:
+        first = await running_plan(running)
+        running.engine.live.triggers.pull("the test", urgent=True)
+        await wait_for(lambda: running.engine.live.report is not first and running.engine.live.alerts.own)
+        assert any(alert.place == "cycle_finished" for alert in running.engine.live.alerts.own)
+
+
 BROKEN = [
     ("override/set", "not json", "payload"),
     ("override/set", json.dumps([1]), "payload"),
@@ -232,7 +265,8 @@ async def test_who_sets_a_stage_has_looked_after_a_foreign_controller(start_engi
 
     async with start_engine(tweak=undone_twice) as running:
         await running_plan(running)
-        assert "pems stage inverter control" in running.ears.last("alert")["text"]
+        alert = await wait_for(lambda: running.ears.last("alert"))
+        assert "pems stage inverter control" in alert["text"]
         assert running.server.told == {}
         await running.say("stage/set", {"device": "inverter", "stage": "control", "by": "tester"})
         await wait_for(lambda: running.server.told)

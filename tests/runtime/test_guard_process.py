@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pems_core.clock import Clock, SystemClock
+from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.overrides import Overrides
 from pems_core.commanding.store import Store
 from pems_core.commands.inputs import house_from
@@ -180,3 +181,26 @@ def _state(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     return "Z"
+
+
+@pytest.mark.slow
+async def test_a_stop_reaches_the_devices_beside_an_engine_that_hangs_and_holds_when_it_goes_on(
+    run_house: Callable[..., Any],
+) -> None:
+    async with run_house("--no-guard") as processes:
+        await processes.commanded()
+        processes.engine.send_signal(signal.SIGSTOP)
+        stop = [sys.executable, "-m", "pems_core.cli", "stop", "--house", str(processes.file), "--reason", "smoke"]
+        child = await asyncio.create_subprocess_exec(*stop, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = (await asyncio.wait_for(child.communicate(), 100))[0].decode()
+        assert child.returncode == 0, said
+        assert "inverter: read back" in said
+        assert not processes.charges
+
+        processes.engine.send_signal(signal.SIGCONT)
+        await wait_for(lambda: not processes.folder.stop_asked.exists(), 30)
+        with Store(processes.folder.path, SystemClock(), writing=False) as store:
+            latch = EmergencyStop(store, SystemClock()).latch
+        assert latch is not None
+        assert latch.reason == "smoke"
+        assert not processes.charges
