@@ -66,9 +66,10 @@ setup-run: .venv/.set-up ## Virtual environment with what PEMS needs to run
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-programs: # that tests run for real: the second solver and a broker
-	@missing=""; command -v cbc >/dev/null || missing="$$missing coinor-cbc"; \
-	command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$$missing mosquitto"; \
+programs: # that tests run for real: the second solver, a broker, databases and a browser
+	@missing=""; for pair in cbc:coinor-cbc mosquitto:mosquitto influxd:influxdb victoria-metrics:victoria-metrics chromium:chromium; do \
+		PATH="$$PATH:/usr/sbin" command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
+	done; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Debian packages:$$missing"; \
