@@ -12,20 +12,20 @@ WRONG_INPUT = 2
 FAILED = 1
 
 
-COMMANDS = (
-    "check",
-    "demo",
-    "guard",
-    "override",
-    "plan",
-    "plugins",
-    "release",
-    "run",
-    "simulate",
-    "stage",
-    "stop",
-)
-"""Each is a module of `pems_core.commands` with a command of the same name."""
+COMMANDS = {
+    "check": "Check a house file, or with --connect the house itself, without a write.",
+    "demo": "Run the example house live: no configuration, no hardware.",
+    "guard": "Watch an engine from outside, and give its devices back if it dies or hangs.",
+    "override": "Set a control by hand for some time, whatever the plan says.",
+    "plan": "Make one plan and say why it does what it does.",
+    "plugins": "List the plugins, what they give, and what is wrong with them.",
+    "release": "Give devices back to their own control and only observe them.",
+    "run": "Run a house live, until Ctrl-C or SIGTERM; then give its devices back.",
+    "simulate": "Let a strategy run a simulated house, and say what it saved.",
+    "stage": "Show or set how far each device is trusted.",
+    "stop": "Give all devices back at once, and command nothing until a reset.",
+}
+"""What `pems --help` says of each; it is a module of `pems_core.commands` with a command of the same name."""
 
 
 class OnDemand(Mapping[str, click.Command]):
@@ -53,6 +53,11 @@ class Commands(click.Group):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = OnDemand()  # type: ignore[assignment]  # nobody adds to them
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

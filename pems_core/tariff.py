@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from .domain import QUARTER
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = npt.NDArray[np.float64]
 
@@ -69,7 +72,7 @@ class Tariff:
             raise ValueError("\n".join(faults))
 
     def prices(
-        self, starts: pd.DatetimeIndex, spot_price_per_kwh: Sequence[float] | Array, step: timedelta = QUARTER
+        self, starts: "pd.DatetimeIndex", spot_price_per_kwh: Sequence[float] | Array, step: timedelta = QUARTER
     ) -> tuple[Array, Array]:
         """Import and feed-in prices [currency/kWh] of intervals, one of each per interval.
 
@@ -83,14 +86,14 @@ class Tariff:
         import_price = (spot + distribution + self.margin_price_per_kwh) * (1 + self.vat)
         return import_price, spot - self.feed_in_margin_price_per_kwh
 
-    def distribution_prices(self, starts: pd.DatetimeIndex, step: timedelta = QUARTER) -> Array:
+    def distribution_prices(self, starts: "pd.DatetimeIndex", step: timedelta = QUARTER) -> Array:
         """Distribution price of each interval [currency/kWh], before VAT."""
         quarters = max(1, step // QUARTER)
         # Each quarter is turned into local time by itself, so that 23- and 25-hour days come out right.
         parts = [self._at(starts + k * QUARTER) for k in range(quarters)]
         return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
-    def _at(self, instants: pd.DatetimeIndex) -> Array:
+    def _at(self, instants: "pd.DatetimeIndex") -> Array:
         local = instants.tz_convert(ZoneInfo(self.timezone))
         quarter = (local.hour.to_numpy() * 60 + local.minute.to_numpy()) // QUARTER_MIN
         return np.asarray(self._by_quarter[quarter], dtype=np.float64)

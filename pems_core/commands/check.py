@@ -19,7 +19,7 @@ from pems_core.runtime.inspection import EngineRuns, Finding, Inspection, Verdic
 from pems_core.runtime.rescue import READ, TOLD, Rescue
 from pems_core.site import read_house
 
-from .hands import GIVE_BACK_WITHIN_S, within
+from .by_hand import GIVE_BACK_WITHIN_S, within
 from .options import house_option
 
 LISTEN_S = 90.0

@@ -6,16 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from pems_core.commanding.overrides import Overrides
-from pems_core.commanding.store import Store
+from pems_core.clock import SystemClock
 from pems_core.domain import ConfigError, Override, Value
 
-from .hands import Alone, ask, me
+from .asking import ask, me
 from .options import house_option
-from .run import blueprint_of
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(min|h|d)")
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -36,25 +32,17 @@ def override() -> None:
 @click.option("--reason", default="", help="Why; others see it.")
 def set_(house: Path, device: str, control: str, value: str, length: str, until: str | None, reason: str) -> None:
     """Set CONTROL of DEVICE to VALUE: true, false, a number or a word."""
-    clock_now = blueprint_of(house).clock.now()
-    end = moment(until) if until else clock_now + duration(length)
+    now = SystemClock().now()
+    end = moment(until) if until else now + duration(length)
     # A length counts on the engine's clock, which in a trial is not that of the wall.
     when = {"until": end.isoformat()} if until else {"for_minutes": duration(length) / timedelta(minutes=1)}
-    payload = {
-        "device": device,
-        "control": control,
-        "value": value_of(value),
-        **when,
-        "by": me(),
-        "reason": reason,
-    }
+    chosen = {"device": device, "control": control, "value": value_of(value)}
+    said = ask(house, "override/set", {**chosen, **when, "by": me(), "reason": reason})
+    if said is None:
+        from . import by_hand
 
-    def alone(house_alone: Alone) -> str:
-        chosen = Override(device, control, value_of(value), clock_now, end, me(), reason)
-        house_alone.overrides.set(chosen)
-        return f"{device}/{control} is kept as {value} until {end.isoformat()}; it acts once `pems run` runs"
-
-    click.echo(ask(house, "override/set", payload, alone))
+        said = by_hand.override(house, Override(device, control, value_of(value), now, end, me(), reason))
+    click.echo(said)
 
 
 @override.command("clear")
@@ -63,18 +51,26 @@ def set_(house: Path, device: str, control: str, value: str, length: str, until:
 @click.argument("control", required=False, default="")
 def clear(house: Path, device: str, control: str) -> None:
     """End the override of CONTROL of DEVICE; without CONTROL all of DEVICE, without DEVICE all."""
+    said = ask(house, "override/clear", {"device": device, "control": control, "by": me()})
+    if said is None:
+        from . import by_hand
 
-    def alone(house_alone: Alone) -> str:
-        ended = [f"{o.device}/{o.control}" for o in house_alone.overrides.clear_all(device, control)]
-        return f"cleared: {', '.join(ended) or 'none'}"
-
-    click.echo(ask(house, "override/clear", {"device": device, "control": control, "by": me()}, alone))
+        said = by_hand.clear(house, device, control)
+    click.echo(said)
 
 
 @override.command("list")
 @house_option
 def list_(house: Path) -> None:
     """Show the overrides in force, and what they cost against the plan."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pems_core.commanding.overrides import Overrides
+    from pems_core.commanding.store import Store
+
+    from .run import blueprint_of
+
     blueprint = blueprint_of(house)
     site = blueprint.house.site
     table = Table("device", "control", "value", "until", "by", "reason", f"costs [{site.currency}]", box=None)

@@ -1,12 +1,12 @@
 """`pems release`: give devices back."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from .hands import Alone, ask, commanded, known_device, me
+from .asking import ask, me, state_folder
 from .options import house_option
-from .run import blueprint_of
 
 
 @click.command()
@@ -14,17 +14,25 @@ from .run import blueprint_of
 @click.argument("device", required=False)
 def release(house: Path, device: str | None) -> None:
     """Give DEVICE, or all devices, back to their own control and only observe them; `pems stage` takes them again."""
-    blueprint, failed = blueprint_of(house), False
-    for name in [known_device(blueprint, device)] if device else commanded(blueprint):
+    failed = False
+    for name in [device] if device else _devices(house):
         payload = {"device": name, "stage": "observe", "by": me(), "reason": "pems release"}
-        said = ask(house, "stage/set", payload, lambda alone, name=name: observe_only(alone, name))  # type: ignore[misc]
+        said = ask(house, "stage/set", payload)
+        if said is None:
+            from . import by_hand
+
+            said = by_hand.trust(house, name, "observe")
         click.echo(said)
         failed = failed or "not delivered" in said
     if failed:
         raise click.exceptions.Exit(1)
 
 
-def observe_only(alone: Alone, device: str) -> str:
-    """Take the trust from a device whose engine does not run, and give it back."""
-    alone.trust(device, "observe")
-    return f"{device} is in stage observe; {alone.give_back([device], f'{me()}: stage observe')}"
+def _devices(house: Path) -> Sequence[str]:
+    folder = state_folder(house)
+    if folder.engine_lives and folder.devices:
+        return folder.devices
+    from .by_hand import commanded
+    from .run import blueprint_of
+
+    return commanded(blueprint_of(house))

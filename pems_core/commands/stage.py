@@ -3,17 +3,11 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from pems_core.commanding.stages import Stages
-from pems_core.commanding.store import Store
 from pems_core.config import Stage, StagesSection
 
-from .hands import Alone, ask, commanded, known_device, me
+from .asking import ask, me
 from .options import house_option
-from .release import observe_only
-from .run import blueprint_of
 
 
 @click.command()
@@ -28,20 +22,25 @@ def stage(house: Path, device: str | None, stage: Stage | None) -> None:
     if device is None or stage is None:
         show(house)
         return
-    known_device(blueprint_of(house), device)
-    payload = {"device": device, "stage": stage, "by": me()}
-    click.echo(ask(house, "stage/set", payload, lambda alone: _alone(alone, device, stage)))
+    said = ask(house, "stage/set", {"device": device, "stage": stage, "by": me()})
+    if said is None:
+        from . import by_hand
 
-
-def _alone(alone: Alone, device: str, stage: Stage) -> str:
-    if stage == "observe":
-        return observe_only(alone, device)
-    alone.trust(device, stage)
-    return f"{device} is in stage {stage}, from the next start on"
+        said = by_hand.trust(house, device, stage)
+    click.echo(said)
 
 
 def show(house: Path) -> None:
     """The stage of each device, and what became of its commands."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pems_core.commanding.stages import Stages
+    from pems_core.commanding.store import Store
+
+    from .by_hand import commanded
+    from .run import blueprint_of
+
     blueprint = blueprint_of(house)
     table = Table("device", "stage", "since", "commands by what became of them", box=None)
     with Store(blueprint.folder.make().path, blueprint.clock, writing=False) as store:

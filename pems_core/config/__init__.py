@@ -14,7 +14,7 @@ from .core import (
 )
 from .faults import did_you_mean
 from .live import EMBEDDED, CyclesSection, MqttSection, Stage, StagesSection, StateSection
-from .load import ENVIRONMENT, Config, load_config, parse_config
+from .load import ENVIRONMENT, Config, load_config, load_section, parse_config
 from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
 
 __all__ = [
@@ -46,5 +46,6 @@ __all__ = [
     "WallClock",
     "did_you_mean",
     "load_config",
+    "load_section",
     "parse_config",
 ]

@@ -87,6 +87,24 @@ def load_config(path: Path, declared: Declared, environ: Mapping[str, str]) -> C
 
     :raises ConfigError: with one line for each fault.
     """
+    merged, files = _read_all(path, environ)
+    return _validate(merged, declared, Surroundings(environ, path.parent), files)
+
+
+def load_section(path: Path, name: str, model: type[S], environ: Mapping[str, str]) -> S:
+    """Validate one section of a house file that may be left out, whatever else is wrong in it.
+
+    :raises ConfigError: if the file cannot be read, or with one line for each fault of the section.
+    """
+    merged, _ = _read_all(path, environ)
+    found, faults = _section(name, model, merged, Surroundings(environ, path.parent))
+    if faults:
+        raise ConfigError(faults)
+    return Config({model: found})[model]
+
+
+def _read_all(path: Path, environ: Mapping[str, str]) -> tuple[Raw, tuple[Path, ...]]:
+    """The house file with its overlay, and the files that were read."""
     files, faults = [path], list[str]()
     name = environ.get(ENVIRONMENT, "")
     overlay = path.with_name(f"{path.stem}.{name}{path.suffix}")
@@ -99,7 +117,7 @@ def load_config(path: Path, declared: Declared, environ: Mapping[str, str]) -> C
         merged = _merge(merged, raw)
     if faults:
         raise ConfigError(faults)
-    return _validate(merged, declared, Surroundings(environ, path.parent), tuple(files))
+    return merged, tuple(files)
 
 
 def _read(path: Path) -> tuple[Raw, list[str]]:

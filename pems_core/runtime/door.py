@@ -1,13 +1,11 @@
-"""The way from the command line to a running engine on the same machine, with or without a broker."""
+"""Where an engine takes requests of the command line, with or without a broker."""
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pems_core.domain import NotDelivered
 from pems_core.domain.errors import Faults
 
 from .requests import Requests, told
@@ -50,28 +48,3 @@ def _answer(requests: Requests, line: bytes) -> dict[str, Any]:
         return {"faults": told(fault)}
     except (ValueError, KeyError, TypeError) as error:
         return {"faults": [f"request: {type(error).__name__}: {error}; allowed: topic and payload"]}
-
-
-class Declined(Faults):
-    """The engine refused a request; one line a fault."""
-
-
-def ask_engine(folder: StateFolder, topic: str, payload: Mapping[str, Any]) -> str:
-    """Have a running engine carry something out; what was done, in words.
-
-    :raises Declined: if the engine refuses.
-    :raises NotDelivered: if it does not answer.
-    """
-    request = json.dumps({"topic": topic, "payload": payload}).encode() + b"\n"
-    try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(ANSWER_WITHIN_S)
-            line.connect(str(folder.socket))
-            line.sendall(request)
-            with line.makefile("rb") as heard:
-                answer = json.loads(heard.readline())
-    except (OSError, ValueError) as error:
-        raise NotDelivered(f"{folder.path}: the engine does not answer at {folder.socket}: {error}") from None
-    if "faults" in answer:
-        raise Declined(answer["faults"])
-    return str(answer["done"])

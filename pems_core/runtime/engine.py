@@ -100,7 +100,8 @@ class Engine:
     async def run(self) -> Ended:
         """Run until `end` is called or a task of PEMS itself fails; then release all devices, within bounded time."""
         live, folder = self.live, self.folder
-        write_json(folder.engine, {"session": self.session, "pid": os.getpid(), "since": instant(live.now)})
+        began = {"session": self.session, "pid": os.getpid(), "since": instant(live.now)}
+        write_json(folder.engine, {**began, "devices": list(live.commanded)})
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.lines)
             carrying = [asyncio.create_task(run, name=name) for name, run in self._carriers()]

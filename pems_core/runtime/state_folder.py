@@ -4,13 +4,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pems_core.commanding.store import engine_alive
 from pems_core.domain import ConfigError
+from pems_core.store_lock import engine_alive
 
 LONGEST_SOCKET = 100
 """The system takes addresses of at most 107 bytes."""
@@ -35,7 +35,7 @@ class StateFolder:
 
     @property
     def engine(self) -> Path:
-        """Which engine runs, or ran last: session, process and broker."""
+        """Which engine runs, or ran last: session, process, and the devices that it may command."""
         return self.path / "engine.json"
 
     @property
@@ -85,6 +85,11 @@ class StateFolder:
     def session(self) -> str:
         """Of the engine that runs, or ran last."""
         return str(read_json(self.engine).get("session", ""))
+
+    @property
+    def devices(self) -> Sequence[str]:
+        """Devices that the engine which runs, or ran last, may command."""
+        return list(read_json(self.engine).get("devices", ()))
 
     def ended_orderly(self, session: str) -> bool:
         """Whether an engine told that it has ended and given its devices back."""

@@ -13,7 +13,7 @@ import pytest
 from pems_core.commanding.foreign import ForeignControllers
 from pems_core.domain import Forecasts, Plan, SiteState
 from pems_core.planning.planner import Planner
-from pems_core.runtime.door import Declined, ask_engine
+from pems_core.runtime.asking import Declined, ask_engine
 from pems_core.runtime.engine import Engine
 from pems_core.runtime.patience import BoundedPlanner
 from tests.brokers import Mosquitto

@@ -1,13 +1,10 @@
-"""What the commands that act on a house share: through its engine if one runs, else on its state and devices."""
+"""What people do to a house whose engine does not run or answer: on its state, and over lines of one's own."""
 
 import asyncio
-import getpass
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.foreign import ForeignControllers
@@ -17,10 +14,12 @@ from pems_core.commanding.store import Store
 from pems_core.commanding.told import WISH
 from pems_core.commanding.wear import StoredWearBook
 from pems_core.config import ConfigError, Stage, StagesSection, did_you_mean
+from pems_core.domain import NotDelivered, Override
 from pems_core.runtime.build import Blueprint
-from pems_core.runtime.door import ask_engine
-from pems_core.runtime.rescue import Rescue
+from pems_core.runtime.rescue import Rescue, devices_told
+from pems_core.runtime.state_folder import write_json
 
+from .asking import me
 from .run import blueprint_of
 
 GIVE_BACK_WITHIN_S = 60.0
@@ -47,7 +46,7 @@ class Alone:
 
     def trust(self, device: str, stage: Stage) -> None:
         """Set how far a device is trusted; who does so has looked after it."""
-        self.stages.promote(device, stage, me())
+        self.stages.promote(known_device(self.blueprint, device), stage, me())
         ForeignControllers(self.store, self.blueprint.clock).reset(device)
 
     @property
@@ -62,6 +61,62 @@ class Alone:
         return give_back(Rescue(self.blueprint, devices, why, wear, who="command line"))
 
 
+@contextmanager
+def alone(house: Path) -> Iterator[Alone]:
+    """A house whose engine does not run.
+
+    :raises StoreInUse: if it does by now.
+    """
+    blueprint = blueprint_of(house)
+    with Store(blueprint.folder.make().path, blueprint.clock) as store:
+        yield Alone(blueprint, store)
+
+
+def stop(house: Path, reason: str) -> str:
+    """Stop a house whose engine does not run."""
+    with alone(house) as its:
+        latch = its.emergency.stop(me(), reason)
+        return f"stopped by {latch.by}; {its.give_back(its.trusted, f'emergency stop by {latch.by}')}"
+
+
+def stop_beside(house: Path, payload: Mapping[str, str], silence: NotDelivered) -> str:
+    """Stop a house whose engine does not answer: its devices now, and the engine as soon as it looks again."""
+    blueprint = blueprint_of(house)
+    write_json(blueprint.folder.stop_asked, payload)
+    rescue = Rescue(blueprint, devices_told(blueprint), f"emergency stop by {payload['by']}", who="command line")
+    return f"{silence}\nstopped beside it: {give_back(rescue)}; it stays stopped when it goes on or is started again"
+
+
+def reset(house: Path) -> str:
+    """End the emergency stop."""
+    with alone(house) as its:
+        return "reset" if its.emergency.reset(me()) else "was not stopped"
+
+
+def override(house: Path, chosen: Override) -> str:
+    """Keep an override for when the engine runs."""
+    with alone(house) as its:
+        its.overrides.set(chosen)
+    name = f"{chosen.device}/{chosen.control}"
+    return f"{name} is kept as {chosen.value} until {chosen.valid_until.isoformat()}; it acts once `pems run` runs"
+
+
+def clear(house: Path, device: str, control: str) -> str:
+    """End overrides."""
+    with alone(house) as its:
+        ended = [f"{o.device}/{o.control}" for o in its.overrides.clear_all(device, control)]
+    return f"cleared: {', '.join(ended) or 'none'}"
+
+
+def trust(house: Path, device: str, stage: Stage) -> str:
+    """Trust a device so far; one that is only to be observed is given back."""
+    with alone(house) as its:
+        its.trust(device, stage)
+        if stage != "observe":
+            return f"{device} is in stage {stage}, from the next start on"
+        return f"{device} is in stage observe; {its.give_back([device], f'{me()}: stage observe')}"
+
+
 def give_back(rescue: Rescue) -> str:
     """Give devices back, and say what is known of each."""
     if not rescue.devices:
@@ -74,28 +129,6 @@ async def within(rescue: Rescue, seconds: float) -> None:
     """Give back what can be given back in so long [s of the wall]."""
     with suppress(TimeoutError):
         await asyncio.wait_for(rescue.run(lambda: True), seconds)
-
-
-def me() -> str:
-    """Who asks."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())  # a container need not know its users by name
-    return f"{name} (command line)"
-
-
-def ask(house: Path, topic: str, payload: Mapping[str, Any], alone: Callable[[Alone], str]) -> str:
-    """Have something done; what was done, in words.
-
-    :param topic: below the prefix, as over MQTT.
-    :param alone: does it if no engine runs.
-    """
-    blueprint = blueprint_of(house)
-    if blueprint.folder.engine_lives:
-        return ask_engine(blueprint.folder, topic, payload)
-    with Store(blueprint.folder.make().path, blueprint.clock) as store:
-        return alone(Alone(blueprint, store))
 
 
 def commanded(blueprint: Blueprint) -> Sequence[str]:
