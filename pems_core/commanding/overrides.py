@@ -82,11 +82,12 @@ class Overrides:
         """The same without price tags, as a cycle needs them."""
         return [active.override for active in self.active]
 
-    def price(self, device: str, control: str, costs: float) -> None:
-        """Put the price tag [currency] on, once a plan with the override is known."""
-        kept = self._store.kept(KIND).get(_name(device, control))
-        if kept is not None:
-            self._store.keep(KIND, _name(device, control), {**kept, "costs": costs})
+    def price(self, override: Override, costs: float) -> None:
+        """Put the price tag [currency] on, once it is known; one that was replaced or cleared meanwhile gets none."""
+        name = _name(override.device, override.control)
+        kept = self._store.kept(KIND).get(name)
+        if kept is not None and _from_json(kept).override == override:
+            self._store.keep(KIND, name, {**kept, "costs": costs})
 
     @property
     def kept(self) -> Sequence[ActiveOverride]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pems_core.cycle import run_cycle
-from pems_core.domain import CycleReport, History, PemsError, Plan, Rung, Severity, floor_time
+from pems_core.domain import CycleReport, History, PemsError, Plan, Severity, floor_time
 from pems_core.forecasting.chain import ask
 from pems_core.planning.planner import Planner
 
@@ -15,6 +15,7 @@ from .history import LEARN_DAYS, month_peak_kw
 from .live import Live
 from .memory import give_back
 from .patience import BoundedPlanner
+from .price_tags import SEARCHED, PriceTags
 from .triggers import Followed, forecast_changes
 from .watch import Watch
 
@@ -22,7 +23,6 @@ FIRST_READINGS_S = 60.0
 """So long all devices are waited for before the first plan [s of the clock]."""
 FORECAST_EVERY_S = 300.0
 """How often forecasts are looked at between cycles [s of the clock]."""
-SEARCHED = (Rung.SOLVER, Rung.INCUMBENT)
 SHORTEST_STEP = timedelta(minutes=1)
 """A regular plan within the last moment of a quarter would have a first step of seconds."""
 
@@ -41,15 +41,21 @@ class Cycles:
     watch: Watch
     finished: Finished
 
+    def __post_init__(self) -> None:
+        self._price_tags = PriceTags(self.live)
+
     async def run(self) -> None:
         """Plan until cancelled."""
         live = self.live
         self._expect_plans()
         await self._first_readings()
         reasons: Sequence[str] = ("start",)
-        while True:
-            await self.plan(reasons)
-            reasons = await live.triggers.wait(next_due(live.now, live.every))
+        try:
+            while True:
+                await self.plan(reasons)
+                reasons = await live.triggers.wait(next_due(live.now, live.every))
+        finally:
+            await self._price_tags.end()
 
     async def watch_forecasts(self) -> None:
         """Look at the forecasts now and then until cancelled: the sky may be another than the plan was made for."""
@@ -97,7 +103,7 @@ class Cycles:
         live.followed = Followed(plan, report.state, report.forecasts)
         live.alerts.set("cycle", "; ".join(report.faults))
         live.alerts.set("prices", self._price_fault(report))
-        self._price_overrides(previous, plan)
+        self._price_tags.put_on(report, previous)
         self.watch.follower.follow()
         live.commanding.store.keep_plan(plan)
         self._judge_search(plan)
@@ -115,16 +121,6 @@ class Cycles:
         if "import_price_per_kwh" in report.forecasts.series:
             return ""
         return "no price is known, so nothing can be planned by price; see prices in docs/operation.md"
-
-    def _price_overrides(self, before: Plan | None, now: Plan) -> None:
-        """What an override costs: the first plan with it less the last without [currency]."""
-        overrides = self.live.commanding.overrides
-        for active in overrides.active:
-            if active.costs is not None or before is None:
-                continue
-            if before.rung in SEARCHED and now.rung in SEARCHED and before.made_at <= active.set_at:
-                override = active.override
-                overrides.price(override.device, override.control, now.cost - before.cost)
 
     async def _first_readings(self) -> None:
         """Read before anything is written: wait for all devices, or so long that one must be missing."""

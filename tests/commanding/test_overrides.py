@@ -82,7 +82,7 @@ def test_an_override_survives_a_restart_with_its_price_tag(tmp_path: Path, clock
     with Store(tmp_path, clock) as store:
         overrides = Overrides(store, DEVICES, clock)
         overrides.set(GOOD)
-        overrides.price("inverter", "mode", 1.25)
+        overrides.price(GOOD, 1.25)
     with Store(tmp_path, clock) as store:
         (active,) = Overrides(store, DEVICES, clock).active
         assert (active.override, active.set_at, active.costs) == (GOOD, START, 1.25)
@@ -90,11 +90,22 @@ def test_an_override_survives_a_restart_with_its_price_tag(tmp_path: Path, clock
 
 def test_the_newest_override_of_a_control_wins(overrides: Overrides, clock: SteppedClock) -> None:
     overrides.set(GOOD)
-    overrides.price("inverter", "mode", 1.25)
+    overrides.price(GOOD, 1.25)
     clock.time += MINUTE
     overrides.set(replace(GOOD, value="grid_first"))
     (active,) = overrides.active
     assert (active.override.value, active.costs) == ("grid_first", None)
+
+
+def test_a_price_that_comes_late_is_not_put_on_what_has_replaced_the_override(overrides: Overrides) -> None:
+    overrides.set(GOOD)
+    overrides.set(replace(GOOD, value="grid_first"))
+    overrides.price(GOOD, 1.25)
+    (active,) = overrides.active
+    assert active.costs is None
+    overrides.clear("inverter", "mode")
+    overrides.price(GOOD, 1.25)
+    assert not overrides.active
 
 
 def test_an_override_ends_in_time_and_is_told_once(overrides: Overrides, clock: SteppedClock) -> None:

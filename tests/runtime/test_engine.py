@@ -111,18 +111,38 @@ async def test_tells_the_value_of_one_more_kwh(start_engine: Start) -> None:
         assert len(price["steps"]) == len(running.ears.last("plan")["starts"])
 
 
+async def price_tag(running: Running, control: str) -> Any:
+    topic = f"override/inverter/{control}"
+    return await wait_for(lambda: (told := running.ears.last(topic)) and told["costs"] is not None and told)
+
+
+DEAR_LATER = Expected(import_price_per_kwh=lambda at: 0.1 if at < START + timedelta(hours=2) else 1.0)
+
+
 async def test_carries_an_override_out_at_once_and_says_what_it_costs(start_engine: Start) -> None:
-    dear_later = Expected(import_price_per_kwh=lambda at: 0.1 if at < START + timedelta(hours=2) else 1.0)
-    async with start_engine(forecasters=[dear_later]) as running:
+    async with start_engine(forecasters=[DEAR_LATER]) as running:
         await running_plan(running)
         await override(running)
         await wait_for(lambda: running.server.told.get("mode") == "grid_first")
-        told = await wait_for(
-            lambda: (o := running.ears.last("override/inverter/mode")) and o["costs"] is not None and o
-        )
+        told = await price_tag(running, "mode")
         assert told["by"] == "tester"
         assert told["costs"] > 0.5
         assert running.ears.last("decision/inverter/mode")["source"] == "override"
+
+
+async def test_what_the_plan_does_anyway_costs_nothing_and_each_override_has_a_price_of_its_own(
+    start_engine: Start,
+) -> None:
+    async with start_engine(forecasters=[DEAR_LATER]) as running:
+        plan = await running_plan(running)
+        wanted = {"grid_export": True, "mode": plan["modes"]["inverter"][0].replace("hold", "battery_first")}
+        for control, value in wanted.items():
+            await override(running, control=control, value=value, until=running.until(hours=0.2))
+        for control in wanted:
+            assert 0.0 <= (await price_tag(running, control))["costs"] < 0.05
+        await override(running, value="grid_first")
+        await wait_for(lambda: (running.ears.last("override/inverter/mode")["costs"] or 0.0) > 0.5)
+        assert (await price_tag(running, "grid_export"))["costs"] < 0.05
 
 
 async def test_a_cleared_override_is_gone_and_the_plan_is_back(start_engine: Start) -> None:
