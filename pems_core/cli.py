@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "Check a house file, or with --connect the house itself, without a write.",
     "demo": "Run the example house live: no configuration, no hardware.",
     "guard": "Watch an engine from outside, and give its devices back if it dies or hangs.",
+    "history": "Show what is known of the past, and take more from a database.",
     "override": "Set a control by hand for some time, whatever the plan says.",
     "plan": "Make one plan and say why it does what it does.",
     "plugins": "List the plugins, what they give, and what is wrong with them.",

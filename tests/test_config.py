@@ -272,8 +272,8 @@ class TestFaults:
         found = faults(text, place=PLACE.replace("Prague", "Prag"))
         assert found == [
             (
-                "heting_loxone: unknown section; known: site, grid, tariff, pv, strategy, solver, mqtt, state, "
-                "cycles, stages, growatt, heating_loxone, flexible_load; did you mean 'heating_loxone'?"
+                f"heting_loxone: unknown section; known: {', '.join(name for name, _ in CORE_SECTIONS)}, "
+                "growatt, heating_loxone, flexible_load; did you mean 'heating_loxone'?"
             ),
             (
                 "site.timezone: found 'Europe/Prag'; allowed: a name of the IANA time zone database; "

@@ -15,6 +15,7 @@ from .core import (
 from .faults import did_you_mean
 from .live import EMBEDDED, CyclesSection, MqttSection, Stage, StagesSection, StateSection
 from .load import ENVIRONMENT, Config, load_config, load_section, parse_config
+from .recording import HistoryMapping, InfluxSection
 from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "DistributionWindow",
     "Fault",
     "GridSection",
+    "HistoryMapping",
+    "InfluxSection",
     "MqttSection",
     "Number",
     "PvSection",

@@ -15,12 +15,14 @@ from pems_core.commanding.overrides import Overrides
 from pems_core.commanding.stages import Stages
 from pems_core.commanding.store import Store
 from pems_core.commanding.wear import RelayBook, StoredWearBook
-from pems_core.config import Config, MqttSection, StagesSection, StateSection
+from pems_core.config import Config, InfluxSection, MqttSection, StagesSection, StateSection
 from pems_core.cycle import Site
 from pems_core.domain import CycleReport, HybridInverterSpec, Receipt
 from pems_core.forecasting.chain import ranked
 from pems_core.plugins import create_forecasters, create_transports, tell_finished
 from pems_core.protocols import Device, Forecaster, Transport
+from pems_core.recording.influx import Buffer, Influx, InfluxWriter
+from pems_core.recording.influx.writer import REFUSED
 from pems_core.site import HouseFile, read_house
 from pems_core.transport.dry_run import DryRun
 from pems_core.transport.house_lines import HouseLines
@@ -35,6 +37,7 @@ from .live import Commanding, Live
 from .outbox import as_text
 from .patience import BoundedPlanner
 from .prices import FILE, PriceBook
+from .recording import Recording
 from .state_folder import StateFolder
 from .triggers import Triggers
 
@@ -131,8 +134,24 @@ class Blueprint:
         will = (f"{self.prefix}/status", as_text(last_words(self.clock.now())))
         lines = HouseLines(section, self.clock, live.commanding.wear, f"pems-{self.house.site.name}", will)
         return Engine(
-            live, lines, self.folder, self.prefix, mqtt=section is not None, finished=[self._tell_plugins(live)]
+            live,
+            lines,
+            self.folder,
+            self.prefix,
+            mqtt=section is not None,
+            recording=self.recording(live),
+            finished=[self._tell_plugins(live)],
         )
+
+    def recording(self, live: Live) -> Recording | None:
+        """Who makes metrics of the house; None if nobody keeps them."""
+        section = self.config.get(InfluxSection)
+        if section is None:
+            return None
+        there = section.beside(self.beside)
+        buffer = Buffer(self.folder.points, self.clock, section.buffer_mb * 1e6)
+        writer = InfluxWriter(lambda: Influx(there), buffer, self.clock, self.folder.path / REFUSED)
+        return Recording(live, self.folder.path, section.sample_every_s, [writer.start()])
 
     def _tell_plugins(self, live: Live) -> Watcher:
         """Lets plugins look at each cycle."""

@@ -55,6 +55,8 @@ class Contract:
     prefix: str
     alerts: Callable[[], Sequence[Alert]]
     """All that is wrong now."""
+    told: Callable[[Sequence[Alert], Sequence[Alert]], None] | None = None
+    """Hears the alerts that began and that ended."""
     since: datetime = field(init=False)
     _controls_told: set[tuple[str, str]] = field(default_factory=set)
     _overrides_told: set[str] = field(default_factory=set)
@@ -126,6 +128,8 @@ class Contract:
             self.outbox.tell("alert", alert_words(alert))
         for alert in over:
             self.outbox.tell("alert", alert_words(alert, over=True))
+        if self.told is not None:
+            self.told(begun, over)
         self._tell_overrides()
         self._tell_emergency()
         self._tell_status()

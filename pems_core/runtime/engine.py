@@ -22,6 +22,7 @@ from .follow import Follower
 from .heartbeat import Heartbeat
 from .live import Live
 from .outbox import Outbox
+from .recording import Recording
 from .requests import Requests
 from .state_folder import StateFolder, write_json
 from .supervise import keep_going
@@ -68,6 +69,7 @@ class Engine:
     """Owns the tasks of one house.
 
     :param mqtt: whether the house has a broker.
+    :param recording: makes metrics of what happens; none if nobody keeps them.
     :param finished: told each cycle's report, and why it ran.
     """
 
@@ -76,6 +78,7 @@ class Engine:
     folder: StateFolder
     prefix: str
     mqtt: bool
+    recording: Recording | None = None
     finished: Sequence[Watcher] = ()
     session: str = field(default_factory=lambda: secrets.token_hex(8))
     _end: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,6 +93,9 @@ class Engine:
         self.requests = Requests(live, self.follower)
         self.contract = Contract(live, self.outbox, self.requests, self.prefix, self._alerts)
         self.requests.changed = self.contract.changes
+        if self.recording is not None:
+            self.recording.in_force = self._alerts
+            self.contract.told = self.recording.told
         self.heartbeat = Heartbeat(live, self.outbox, self.folder, self.session)
 
     def end(self, why: str) -> None:
@@ -114,6 +120,8 @@ class Engine:
             # From here on nobody can ask for anything that would be taken back at once.
             released = await self._let_go(own, crash or self._why)
             await self.outbox.empty(FAREWELL_WITHIN_S)
+        if self.recording is not None:
+            await self.recording.close()
         ended = Ended(crash or self._why, bool(crash), released)
         self._tell_end(ended)
         return ended
@@ -136,6 +144,8 @@ class Engine:
             ("stop", self._watch_stop()),
             ("end", self._ended()),
         ]
+        if self.recording is not None:
+            tasks.append(("recording", self._recorded(self.recording)))
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
 
     async def _ended(self) -> None:
@@ -206,6 +216,14 @@ class Engine:
 
         await keep_going(lambda: self._one_run(transport), live.clock, crashed, steady)
 
+    async def _recorded(self, recording: Recording) -> None:
+        """Metrics for as long as the house runs: a defect in them costs points, and is told."""
+
+        def crashed(fault: str) -> None:
+            self.live.alerts.begin("recording", f"crashed: {fault}")
+
+        await keep_going(recording.run, self.live.clock, crashed, lambda: self.live.alerts.end("recording"))
+
     async def _one_run(self, transport: Transport) -> None:
         for device in transport.devices:
             # What it had been told is unknown to a transport that begins anew.
@@ -228,7 +246,8 @@ class Engine:
 
     async def _finished(self, report: CycleReport, reasons: Sequence[str]) -> None:
         await self.contract.cycle(report)
-        for watcher in self.finished:
+        watchers = [self.recording.look] if self.recording is not None else []
+        for watcher in [*watchers, *self.finished]:
             try:
                 async with asyncio.timeout(LOOK_WITHIN_S):
                     await watcher(report, reasons)
@@ -243,6 +262,7 @@ class Engine:
             ("store", commanding.store),
             ("wear", commanding.wear),
             ("lines", self.lines),
+            *([("recording", self.recording)] if self.recording is not None else []),
             *((transport.name, transport) for transport in live.transports),
         ]
         return all_alerts(live.alerts, sources)

@@ -47,6 +47,8 @@ class Recorder:
 
     equipment: Mapping[str, Equipment]
     store: Store
+    kept: tuple[datetime, Mapping[str, float]] | None = None
+    """The last quarter hour that was completed, by its start, with its means by series."""
     _quarter: datetime | None = None
     _last: datetime | None = None
     _means: dict[str, _Mean] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class Recorder:
         enough_s = LEAST_SHARE * QUARTER.total_seconds()
         means = {name: mean.weighted / mean.seconds for name, mean in self._means.items() if mean.seconds >= enough_s}
         if means:
+            self.kept = self._quarter, means
             self.store.add_history(self._quarter, means)
         self._means = {}
 

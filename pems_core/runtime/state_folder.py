@@ -64,6 +64,11 @@ class StateFolder:
         return self.path / "guard.pid.json"
 
     @property
+    def points(self) -> Path:
+        """Points that wait for InfluxDB."""
+        return self.path / "influxdb.sqlite3"
+
+    @property
     def guard_log(self) -> Path:
         return self.path / "guard.log"
 

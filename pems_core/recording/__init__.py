@@ -1,0 +1,1 @@
+"""What happened, kept: metrics as points, and where they go."""

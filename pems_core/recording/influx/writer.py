@@ -1,0 +1,215 @@
+"""Writes points from a thread of its own: whatever the server does, nobody waits for it."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+
+from pems_core.clock import Clock
+from pems_core.domain import Alert, Severity
+from pems_core.recording.points import Point, as_lines
+
+from .buffer import Buffer
+from .server import Away, Influx, NotTaken
+
+log = logging.getLogger(__name__)
+
+PLACE = "influxdb"
+FLUSH_EVERY_S = 2.0
+"""How long points are gathered [s of the wall]."""
+BATCH_POINTS = 5000
+"""What InfluxDB's makers advise to send at once."""
+RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
+SETTLED_S = 60.0
+"""So long points are kept that were taken: a server that dies at once may not have them on its disk."""
+MOST_QUEUED = 500_000
+"""Points in memory; the thread takes them within seconds, unless the disk hangs."""
+REFUSED = "influxdb-refused.txt"
+"""What no server would take, with the reason, for whoever looks into it."""
+MOST_REFUSED_BYTES = 10_000_000
+
+
+class InfluxWriter:
+    """Keeps points on the disk, sends them in order, and sends again what the server may have lost when it went away.
+
+    A point that is sent twice is one point, for its time and tags say which it is.
+
+    :param make: makes the connection, in the thread that uses it.
+    :param refused: file for points that the server does not take.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Influx],
+        buffer: Buffer,
+        clock: Clock,
+        refused: Path,
+        *,
+        flush_every_s: float = FLUSH_EVERY_S,
+        retry_most_s: float = RETRY_MOST_S,
+    ) -> None:
+        self._make = make
+        self._buffer = buffer
+        self._clock = clock
+        self._refused_file = refused
+        self._flush_every_s = flush_every_s
+        self._retry_most_s = retry_most_s
+        self._queue: deque[tuple[Point, ...]] = deque()
+        self._queued = 0
+        self._lost = 0
+        self._wake, self._ending = Event(), Event()
+        self._thread = Thread(target=self._run, name="influxdb", daemon=True)
+        self._server: Influx | None = None
+        self._prepared = False
+        self._sent = 0
+        """Number in the buffer up to which the server has said that it took everything."""
+        self._settling: deque[tuple[float, int]] = deque()
+        self._failures = 0
+        self._again_s = 0.0
+        self._away: Alert | None = None
+        self._refused: Alert | None = None
+        self._refused_points = 0
+        self._crashed: Alert | None = None
+        self._waiting = buffer.points_after(0)
+
+    def start(self) -> "InfluxWriter":
+        self._thread.start()
+        return self
+
+    def put(self, points: Iterable[Point]) -> None:
+        """Have points written; returns at once."""
+        some = tuple(points)
+        if not some:
+            return
+        if self._queued > MOST_QUEUED:
+            self._lost += len(some)
+            return
+        self._queue.append(some)
+        self._queued += len(some)
+        if self._queued > BATCH_POINTS:
+            self._wake.set()
+
+    def close(self, within_s: float) -> None:
+        """Bring what waits to the disk, and to the server if it takes it at once; then end, or be left behind."""
+        self._ending.set()
+        self._wake.set()
+        self._thread.join(within_s)
+
+    @property
+    def waiting(self) -> int:
+        """Points that the server has not taken yet."""
+        return self._waiting + self._queued
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        found = [self._away, self._refused, self._crashed, *self._buffer.alerts]
+        if self._lost:
+            text = f"{self._lost} points were lost: the disk did not take them in time"
+            found.append(Alert(Severity.CRITICAL, PLACE, text, self._clock.now()))
+        return [alert for alert in found if alert is not None]
+
+    def _run(self) -> None:
+        try:
+            self._server = self._make()
+            while not self._ending.is_set():
+                self._wake.wait(self._flush_every_s)
+                self._wake.clear()
+                self._work()
+            # What could not be sent is on the disk, and is sent when PEMS runs again.
+            self._again_s = 0.0
+            self._work()
+        except Exception as error:  # a defect costs the points, and not the house
+            log.exception("the thread of InfluxDB failed")
+            self._crashed = Alert(Severity.CRITICAL, PLACE, f"{type(error).__name__}: {error}", self._clock.now())
+        finally:
+            if self._server is not None:
+                self._server.close()
+            self._buffer.close()
+
+    def _work(self) -> None:
+        self._store()
+        while monotonic() >= self._again_s and self._send_some():
+            self._store()
+        self._settle()
+        self._waiting = self._buffer.points_after(self._sent)
+
+    def _store(self) -> None:
+        """From memory to the disk."""
+        lines: list[str] = []
+        while self._queue:
+            points = self._queue.popleft()
+            # Never counted less than there are, whoever looks between.
+            self._waiting += len(points)
+            self._queued -= len(points)
+            lines += as_lines(points)
+            if len(lines) >= BATCH_POINTS:
+                self._buffer.add(lines)
+                lines = []
+        if lines:
+            self._buffer.add(lines)
+
+    def _send_some(self) -> bool:
+        """Send the oldest points; true if there may be more to send."""
+        batch = self._buffer.after(self._sent, BATCH_POINTS)
+        if batch is None:
+            return False
+        try:
+            self._prepare()
+            self._deliver(batch.lines)
+        except Away as fault:
+            self._failed(str(fault))
+            return False
+        self._sent = batch.number
+        self._settling.append((monotonic(), batch.number))
+        self._failures, self._away = 0, None
+        return True
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            assert self._server is not None
+            self._server.prepare()
+            self._prepared = True
+
+    def _deliver(self, lines: Sequence[str]) -> None:
+        """Send lines; those that are refused are found by halving, and set aside."""
+        assert self._server is not None
+        try:
+            self._server.write("\n".join(lines))
+        except NotTaken as fault:
+            if len(lines) == 1:
+                self._set_aside(lines[0], str(fault))
+                return
+            middle = len(lines) // 2
+            self._deliver(lines[:middle])
+            self._deliver(lines[middle:])
+
+    def _set_aside(self, line: str, why: str) -> None:
+        self._refused_points += 1
+        since = self._refused.since if self._refused else self._clock.now()
+        text = f"{self._refused_points} points were not taken, see {self._refused_file}; the last: {why}"
+        self._refused = Alert(Severity.WARNING, PLACE, text, since)
+        if self._refused_file.exists() and self._refused_file.stat().st_size > MOST_REFUSED_BYTES:
+            return
+        with self._refused_file.open("a", encoding="utf-8") as file:
+            file.write(f"# {why}\n{line}\n")
+
+    def _failed(self, fault: str) -> None:
+        """The server is away: begin again from the oldest that is kept once it is back."""
+        pause_s = min(self._retry_most_s, RETRY_FIRST_S * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        self._again_s = monotonic() + pause_s
+        self._sent, self._prepared = 0, False
+        self._settling.clear()
+        since: datetime = self._away.since if self._away else self._clock.now()
+        self._away = Alert(Severity.WARNING, PLACE, f"{fault}; points wait on the disk", since)
+
+    def _settle(self) -> None:
+        """Forget what the server has had for long enough."""
+        through = 0
+        while self._settling and monotonic() - self._settling[0][0] > SETTLED_S:
+            through = self._settling.popleft()[1]
+        if through:
+            self._buffer.forget(through)

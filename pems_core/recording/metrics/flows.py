@@ -1,0 +1,56 @@
+"""What flows through the house, and what it costs now."""
+
+from collections.abc import Iterator
+
+from pems_core.recording.catalogue import FLOWS, PRICES
+from pems_core.recording.points import Point
+
+from .heating import heating_kw
+from .moment import SLOW_MAX_AGE, Moment, times, total
+
+
+def flow_points(moment: Moment) -> Iterator[Point]:
+    """Powers, the energy since the last sample, and its price."""
+    kw = {flow: moment.number(f"site/{flow}", "kW") for flow in ("import_kw", "export_kw", "pv_kw", "load_kw")}
+    kw["heating_kw"] = heating_kw(moment)
+    inverters = moment.household.inverters
+    terminals = {
+        flow: total(moment.number(f"{name}/{flow}", "kW") for name in inverters)
+        for flow in ("charge_kw", "discharge_kw")
+    }
+    kwh = {name.replace("_kw", "_kwh"): times(value, moment.hours) for name, value in kw.items()}
+    yield FLOWS.point(
+        moment.now,
+        moment.site,
+        {},
+        {
+            **kw,
+            **kwh,
+            **terminals,
+            "import_cost": times(kwh["import_kwh"], moment.import_price_per_kwh),
+            "export_revenue": times(kwh["export_kwh"], moment.feed_in_price_per_kwh),
+            "outdoor_temperature_c": moment.number("site/outdoor_temperature_c", "°C", SLOW_MAX_AGE),
+            "ghi_w_m2": moment.number("site/ghi_w_m2", "W/m2", SLOW_MAX_AGE),
+        },
+    )
+
+
+def price_points(moment: Moment) -> Iterator[Point]:
+    yield PRICES.point(
+        moment.now,
+        moment.site,
+        {},
+        {
+            "import_price_per_kwh": moment.expected("import_price_per_kwh"),
+            "feed_in_price_per_kwh": moment.expected("feed_in_price_per_kwh"),
+            "marginal_value_per_kwh": marginal_value_per_kwh(moment),
+        },
+    )
+
+
+def marginal_value_per_kwh(moment: Moment) -> float | None:
+    """What one more kWh in the house would cost now, as the plan in force has it."""
+    plan = moment.report.plan if moment.report else None
+    if plan is None or not plan.marginal_value_per_kwh:
+        return None
+    return plan.marginal_value_per_kwh[plan.horizon.step_at(moment.now)]

@@ -1,0 +1,41 @@
+"""What is measured and counted, as points of a time series database: one measurement, at one time, under some tags."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import influxdb_client
+
+Value = float | str
+"""Switches are 1 and 0: a database can sum and average them."""
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Several fields measured at one time. Written again it replaces itself: time and tags say which point it is."""
+
+    measurement: str
+    time: datetime
+    tags: Mapping[str, str]
+    fields: Mapping[str, Value] = field(default_factory=dict)
+
+
+def as_lines(points: Iterable[Point]) -> list[str]:
+    """The points in InfluxDB's line protocol, times in milliseconds.
+
+    >>> from datetime import UTC
+    >>> as_lines([Point("battery", datetime(2025, 1, 1, tzinfo=UTC), {"site": "home"}, {"soc": 0.5, "mode": "hold"})])
+    ['battery,site=home mode="hold",soc=0.5 1735689600000']
+    """
+    return [_line(point) for point in points]
+
+
+def _line(point: Point) -> str:
+    said = influxdb_client.Point(point.measurement).time(point.time, influxdb_client.WritePrecision.MS)
+    for name, tag in point.tags.items():
+        said.tag(name, tag)
+    for name, value in point.fields.items():
+        # Always a float: a field that was once written as 21 takes 21.5 no more.
+        said.field(name, value if isinstance(value, str) else float(value))
+    return str(said.to_line_protocol())

@@ -1,0 +1,1 @@
+"""Tests of metrics, of the way to InfluxDB and back, of Grafana's dashboards and of alerts."""
