@@ -1,11 +1,14 @@
 """What the gateway is told, word for word, and what becomes of it (protocols B.1, A.2, D.3)."""
 
+import json
+
 import pytest
 
 from pems_core.domain import NotDelivered, Stage, WornOut
+from pems_core.simulation.devices.oig_stick import Failed, OigStick, Request
 from tests.brokers import Mosquitto
 
-from .house import house
+from .house import House, house
 
 COMMAND = "energy/solar/command/"
 
@@ -92,6 +95,38 @@ async def test_each_register_that_is_written_is_counted_before(mosquitto: Mosqui
             "holding/1101",
             "holding/1102",
         ]
+
+
+def _reads(home: House) -> list[tuple[int, str]]:
+    """Register and kind of each `modbus/get`, less those that polls ask for."""
+    asked = [json.loads(heard.payload) for heard in home.stick.heard if heard.name == "modbus/get"]
+    return [(said["id"], said["type"]) for said in asked if said["id"] in (122, 123)]
+
+
+async def test_registers_side_by_side_are_read_in_one_request(mosquitto: Mosquitto) -> None:
+    """A request costs a second of the gateway's rest; `modbus/get` reads two words as one number (protocols B.1)."""
+    async with house(mosquitto) as home:
+        receipt = await home.transport.send(home.word("export/disable", {"grid_export": False}))
+        assert receipt.stage is Stage.READBACK_OK
+        assert set(_reads(home)) == {(122, "32b")}
+        assert home.inverter.get("holding", 123) == 0
+
+
+async def test_a_gateway_that_reads_no_pairs_is_asked_for_one_register_after_the_other(mosquitto: Mosquitto) -> None:
+    async with house(mosquitto) as home:
+
+        def singly(stick: OigStick, request: Request) -> dict[str, object]:
+            if request["type"] != "16b":
+                raise Failed("'type' must be '16b'")
+            return stick.modbus_get(request)
+
+        home.stick._commands = {**home.stick._commands, "modbus/get": singly}
+        receipt = await home.transport.send(home.word("export/disable", {"grid_export": False}))
+        assert receipt.stage is Stage.READBACK_OK
+        reads = _reads(home)
+        assert reads.count((122, "32b")) == 1
+        assert {(122, "16b"), (123, "16b")} < set(reads)
+        assert home.inverter.get("holding", 123) == 0
 
 
 async def test_worn_out_memory_is_written_for_a_release_only(mosquitto: Mosquitto) -> None:

@@ -50,7 +50,7 @@ async def test_charges_from_the_grid_when_told_and_stops_when_released(
             for command in device.encode(charge, now, now + timedelta(hours=1), state):
                 assert (await transport.send(command)).stage is Stage.READBACK_OK
             await until(lambda: power_kw("charge_kw") > 1.5, "charging")
-            assert power_kw("import_kw") > 1.5
+            await until(lambda: power_kw("import_kw") > 1.5, "charging from the grid")
             mode = transport.readings()["inverter/mode"]
             for command in device.release():
                 assert (await transport.send(command)).stage is Stage.READBACK_OK

@@ -8,7 +8,7 @@ from pems_core.domain import NotDelivered
 from pems_core.transport.lines import Space
 
 from .encoding import Argument
-from .oig_gateway import Gateway
+from .oig_gateway import Gateway, Refused
 from .oig_payload import BadPayload, shown, whole
 
 Cell = tuple[Space, int]
@@ -86,6 +86,8 @@ class Registers:
         self._known: dict[Cell, tuple[int, float]] = {}
         self.grouped = True
         """The gateway has `batteryfirst/get` and `gridfirst/get`."""
+        self._paired = True
+        """The gateway has not refused to read two neighbours in one request."""
 
     def forget(self, cells: Iterable[Cell] | None = None) -> None:
         """Drop what is known of these, or all of it."""
@@ -102,30 +104,47 @@ class Registers:
 
         :raises NotDelivered: if one of them cannot be read.
         """
-        values: dict[Cell, int] = {}
+        wanted = list(cells)
         oldest_s = self._clock.elapsed_s() - max_age_s
-        for cell in cells:
-            found = self._known.get(cell)
-            if found is None or found[1] < oldest_s:
-                self.forget([cell])
-                await self._fetch(cell)
-                found = self._known.get(cell)
-            if found is None:
+        self.forget([cell for cell in wanted if cell in self._known and self._known[cell][1] < oldest_s])
+        for cell in wanted:
+            if cell not in self._known:
+                neighbour = (cell[0], cell[1] + 1)
+                await self._fetch(cell, neighbour if neighbour in wanted and neighbour not in self._known else None)
+            if cell not in self._known:
                 raise NotDelivered(f"register {cell[0]}/{cell[1]} is not in the gateway's answer")
-            values[cell] = found[0]
-        return values
+        return {cell: self._known[cell][0] for cell in wanted}
 
-    async def _fetch(self, cell: Cell) -> None:
-        group = self._group(cell)
-        name = f"{group}/get" if group else "modbus/get"
-        one: dict[str, Argument] = {"id": cell[1], "type": "16b", "registerType": SPACE_LETTERS[cell[0]]}
+    async def _fetch(self, cell: Cell, neighbour: Cell | None) -> None:
+        """Read one register, and the next one if that is wanted too and costs no further request."""
         asked_at_s = self._clock.elapsed_s()
-        fields = await self._gateway.read(name, {} if group else one)
+        group = self._group(cell)
+        name = f"{group}/get" if group else "modbus/get: value"
         try:
-            found = group_registers(group, fields) if group else {cell: _field("value", fields.get("value"))}
+            if group:
+                found = group_registers(group, await self._gateway.read(f"{group}/get"))
+            elif neighbour and self._paired and not self._group(neighbour):
+                found = await self._pair(cell, neighbour)
+            else:
+                found = {cell: whole(await self._value(cell, "16b"))}
         except BadPayload as fault:
             raise NotDelivered(f"{name}: {fault}") from None
         self._known |= {at: (value, asked_at_s) for at, value in found.items()}
+
+    async def _pair(self, cell: Cell, neighbour: Cell) -> Mapping[Cell, int]:
+        """Two neighbours as one number, the first of them in its higher half (protocols A.1)."""
+        try:
+            both = whole(await self._value(cell, "32b"), highest=0xFFFF_FFFF)
+        except Refused:
+            # If this fails as well, it was not the pair that was refused.
+            one = whole(await self._value(cell, "16b"))
+            self._paired = False
+            return {cell: one}
+        return {cell: both >> 16, neighbour: both & 0xFFFF}
+
+    async def _value(self, cell: Cell, kind: str) -> object:
+        asked: dict[str, Argument] = {"id": cell[1], "type": kind, "registerType": SPACE_LETTERS[cell[0]]}
+        return (await self._gateway.read("modbus/get", asked)).get("value")
 
     def _group(self, cell: Cell) -> str:
         space, address = cell
