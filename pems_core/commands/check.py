@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from pems_core.clock import SystemClock
 from pems_core.config import Config, ConfigError, load_config
@@ -53,15 +53,23 @@ def inspect(blueprint: Blueprint, hours: float | None, release: bool) -> None:
     if folder.engine_lives:
         raise EngineRuns(f"{folder.path}: an engine runs this house; what it reads is on {blueprint.prefix}/state/#")
     length_s = LISTEN_S if hours is None else hours * 3600
-    columns = (TextColumn("listening"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    columns = (
+        TextColumn("listening"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TextColumn("{task.fields[heard]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task("listening", total=1.0)
+        task = bars.add_task("listening", total=1.0, heard="")
         patience_s = PATIENCE_S if hours is None else 0.0
-        inspection = Inspection(blueprint, length_s, lambda share: bars.update(task, completed=share), patience_s)
-        findings = list(asyncio.run(inspection.run()))
+
+        def waiting(share: float, heard: str) -> None:
+            bars.update(task, completed=share, heard=heard)
+
+        findings = list(asyncio.run(Inspection(blueprint, length_s, waiting, patience_s).run()))
     if release:
         findings += let_go(blueprint)
-    table = Table("place", "what", "", "found", box=None)
+    table = Table("place", "what", "", Column("found", overflow="fold"), box=None)
     for finding in findings:
         table.add_row(finding.place, finding.what, finding.verdict, finding.detail)
     Console().print(table)

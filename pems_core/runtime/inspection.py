@@ -54,13 +54,13 @@ class Finding:
 class Inspection:
     """Listens to a house for a while and writes nothing.
 
-    :param wait: told how far it is, 0 to 1.
+    :param wait: told how far it is, 0 to 1, and what was heard so far.
     :param patience_s: how much longer at most, while a device has not yet told what it is planned with.
     """
 
     blueprint: Blueprint
     length_s: float
-    wait: Callable[[float], object]
+    wait: Callable[[float, str], object]
     patience_s: float = 0.0
 
     async def run(self) -> Sequence[Finding]:
@@ -114,8 +114,14 @@ class Inspection:
         while len(samples) < count or (len(samples) < most and not self._all_readable(samples[-1])):
             await clock.sleep(EVERY_S)
             samples.append(image.take(clock.now(), [transport.readings() for transport in transports]))
-            self.wait(min(1.0, len(samples) / count))
+            self.wait(min(1.0, len(samples) / count), self._heard(samples[-1]))
         return samples
+
+    def _heard(self, readings: Readings) -> str:
+        """How far each device is, in a few words."""
+        words = {Verdict.FINE: "heard", Verdict.WRONG: "waiting for more"}
+        found = readable(self._devices, readings)
+        return ", ".join(f"{finding.place}: {words.get(finding.verdict, finding.verdict)}" for finding in found)
 
     def _all_readable(self, readings: Readings) -> bool:
         return all(finding.verdict is Verdict.FINE for finding in readable(self._devices, readings))
