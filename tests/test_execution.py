@@ -1,14 +1,25 @@
 """What the planner believes that an inverter does is what the simulated one does, minute by minute."""
 
+import pyomo.environ as pyo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pems_core.domain import BatterySpec, BatteryState, HybridInverterSpec, InverterState, Step, Value, of_kind
+from pems_core.domain import (
+    BatterySpec,
+    BatteryState,
+    GridSpec,
+    HybridInverterSpec,
+    InverterState,
+    Step,
+    Value,
+    of_kind,
+)
 from pems_core.planning.parts.inverter_modes import execute_hybrid_inverter
+from pems_core.planning.planner import build_model
 from pems_core.simulation.twins.inverter import InverterFlow, InverterSettings, InverterTwin
 
-from .houses import START
+from .houses import START, inverter, small_house
 
 MINUTE_H = 1 / 60
 OUTDOOR_C = 5.0
@@ -76,3 +87,38 @@ def test_execution_model_and_simulated_inverter_agree(data: st.DataObject) -> No
         if twin.battery is not None:
             after = of_kind(of_kind(believed.state, InverterState).battery, BatteryState)
             assert after.soc == pytest.approx(twin.battery.soc, abs=1e-9)
+
+
+SUNNY_RULES = ("house_takes_pv_first", "pv_is_stored_first")
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@given(st.data())
+def test_what_a_plan_rules_out_no_inverter_does(data: st.DataObject) -> None:
+    """Whatever an inverter is told, what comes of it obeys the rows that keep a relaxed plan honest about PV."""
+    spec = data.draw(specs())
+    settings_ = data.draw(told(spec))
+    soc = data.draw(st.floats(0.2, 0.9))
+    pv_kw, load_kw = data.draw(POWERS), data.draw(POWERS)
+    state = InverterState(BatteryState(soc) if spec.battery else None)
+    case = small_house(
+        {inverter(spec): state},
+        {"pv_kw": pv_kw, "base_load_kw": load_kw, "import_price_per_kwh": -0.1, "feed_in_price_per_kwh": -0.3},
+        steps=1,
+        grid=GridSpec(20.0, 20.0),
+    )
+    model = build_model(case.house, case.state, case.forecasts, binary_steps=1)
+    step = Step(START, 1.0, {"pv_kw": pv_kw}, load_kw, 20.0, 20.0)
+    flows = execute_hybrid_inverter(spec, settings_, state, step).flows
+    net_kw = load_kw + flows.get("from_house_kw", 0.0) - flows["to_house_kw"]
+    model.import_kw(0).set_value(max(0.0, net_kw), skip_validation=True)
+    model.export_kw(0).set_value(max(0.0, -net_kw), skip_validation=True)
+    part = model.pyomo.inverter
+    for name, kw in flows.items():
+        if name != "curtailed_kw":
+            getattr(part, name)[0].set_value(kw, skip_validation=True)
+    for rule in SUNNY_RULES:
+        for row in (part.component(rule) or {}).values():
+            assert pyo.value(row.body) <= pyo.value(row.upper) + 1e-6, (rule, flows, settings_)
+    if spec.battery:
+        assert flows["from_house_kw"] <= part.from_house_kw[0].ub + 1e-3

@@ -257,3 +257,20 @@ def test_each_path_gives_a_checked_plan(path: str) -> None:
     plan = Planner(case.house, options, guarded=False).plan(case.state, expected(horizon, {"pv_kw": 2.0}))
     assert plan.rung is Rung.SOLVER
     assert plan.executed_cost is not None
+
+
+def test_a_battery_that_waits_for_paid_energy_does_not_store_the_sun_meanwhile() -> None:
+    paid = [0.05, 0.05, 0.05, -1.0, -1.0, 0.3, 0.3, 0.3]
+    case = small_house(
+        {inverter(with_battery(capacity_kwh=3.0)): battery_at(0.2)},
+        {"import_price_per_kwh": paid, "feed_in_price_per_kwh": [-0.5] * 5 + [0.1] * 3, "pv_kw": [3.0] * 3 + [0.0] * 5},
+        steps=8,
+    )
+    planner = Planner(case.house, case.options, guarded=False)
+    plan = planner.plan(case.state, case.forecasts)
+    planner.close()
+    assert plan.modes["inverter"][:3] == ("hold",) * 3
+    charged_kw = plan.dispatch["inverter.charge_kw"]
+    assert sum(charged_kw[:3]) < 0.1 < sum(charged_kw[3:5])
+    bill, wear = plan.costs["lowest_bill.bill"], plan.costs.get("inverter.wear", 0.0)
+    assert plan.executed_cost == pytest.approx(bill + wear, abs=0.05)

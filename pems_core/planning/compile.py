@@ -1,7 +1,7 @@
 """From a closed dispatch model to arrays, and from a solution back to its variables."""
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
+from .exchange import Exchanges, Indices
 from .model import DispatchModel, Values
 from .standard_form import Floats, StandardForm
 
@@ -26,6 +27,8 @@ class Compiled:
     balance_rows: tuple[int, ...]
     """Rows of the power balance, one per step."""
     model: DispatchModel
+    exchanges: Exchanges | None = None
+    """What rooms give each other; None if there is nothing of the kind."""
 
     def load(self, x: Floats) -> None:
         """Give the solution to the Pyomo variables, so that whole expressions can be evaluated."""
@@ -103,4 +106,22 @@ def compile_model(model: DispatchModel) -> Compiled:
         variables=info.columns,
         balance_rows=tuple(balance_rows),
         model=model,
+        exchanges=_exchanges(model, info) if model.exchanges else None,
+    )
+
+
+def _exchanges(model: DispatchModel, info: Any) -> Exchanges:
+    rows = {id(row.constraint): i for i, row in enumerate(info.rows)}
+    columns = {id(variable): j for j, variable in enumerate(info.columns)}
+
+    def indices(found: Iterable[int]) -> Indices:
+        return np.fromiter(found, dtype=np.int64)
+
+    return Exchanges(
+        equations=indices(rows[id(equation)] for equation, _, _ in model.equations),
+        states=indices(columns[id(state)] for _, state, _ in model.equations),
+        now=np.array([now for _, _, now in model.equations], dtype=np.float64),
+        rows=indices(rows[id(equation)] for equation, _, _ in model.exchanges),
+        own=indices(columns[id(own)] for _, own, _ in model.exchanges),
+        other=indices(columns[id(other)] for _, _, other in model.exchanges),
     )

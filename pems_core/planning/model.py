@@ -21,6 +21,12 @@ Memory = Callable[[Plan], Sequence[tuple[Any, float]]]
 """Gives switches and the values that they have in an earlier plan."""
 
 
+Equation = tuple[Any, Any, float]
+"""An equation that gives a state, the state's variable, and what the state is now."""
+Exchange = tuple[Any, Any, Any]
+"""An equation, the variable of its own state in the step before, and that of another with which it exchanges."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     expression: Expression
@@ -65,6 +71,8 @@ class DispatchModel:
         self.roundings: list[Rounding] = []
         self.guesses: list[Rounding] = []
         self.memories: list[Memory] = []
+        self.equations: list[Equation] = []
+        self.exchanges: list[Exchange] = []
         self.import_limit_kw = inf
         self.unavoidable_kw = [0.0] * horizon.steps
         self.closings: list[Callable[[], None]] = []
@@ -130,6 +138,16 @@ class DispatchModel:
     def add_memory(self, memory: Memory) -> None:
         """What an earlier plan chose for switches of this model, as far as it reaches."""
         self.memories.append(memory)
+
+    def add_exchanges(self, equations: Sequence[Equation], exchanges: Sequence[Exchange]) -> None:
+        """Tell which equations let states follow from each other in time, and where one state gives to another.
+
+        A solver that goes by them is spared that everything depends on everything; see :mod:`.exchange`.
+
+        :param equations: in the order of time.
+        """
+        self.equations += equations
+        self.exchanges += exchanges
 
     def weigh(self, kind: str, factor: float) -> None:
         """Multiply all costs of one kind; several factors multiply.

@@ -1,7 +1,7 @@
 """From a closed model to flows: relax, round the many small switches, branch on the few large ones."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -10,12 +10,16 @@ import numpy as np
 from pems_core.domain import NoPlan, Plan
 
 from .compile import Compiled
+from .exchange import Loosened
 from .model import Rounding
 from .solvers import Solution, Solver, Status
 from .standard_form import Floats, StandardForm
 
 SEARCH_SHARE = 0.4
 """Of the time limit: the search seldom finds more after that, and the last relaxation needs its time too."""
+
+TOO_FAR_K = 0.2
+"""Courses of exchange that end farther apart are not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +56,22 @@ def solve(compiled: Compiled, solver: Solver, limits: SolveLimits, running: Plan
        within the gap of it, nothing is left to search; else they are branched on, starting from the guess.
     4. The switches of the running plan, as far as it reaches, are tried too, and kept if that costs no more.
 
-    The last relaxation, with all switches held, gives the flows and the marginal value of energy.
+    Where rooms exchange heat, all this goes along courses of the exchange (:mod:`.exchange`), and the last solution,
+    with all switches and heaters held, is one of the whole house again.
 
     :raises NoPlan: if there is no solution in time.
     """
-    search = _Search(compiled, solver, limits, perf_counter() + limits.time_limit_s)
+    search = _Search(compiled, solver, limits)
     relaxed = search.relaxation()
     rounded = _hold(compiled.form, compiled, _by_value(compiled, compiled.model.roundings, relaxed.found))
     found, complete = search.states(rounded)
     kept = search.running(rounded, found, running) if running is not None else None
     if kept is not None and kept.objective <= found.objective + limits.keep_running_plan:
         found = kept
+    whole = search.whole_house(found)
     return Solved(
-        x=found.found,
-        objective=found.objective,
+        x=whole.found,
+        objective=whole.objective,
         bound=relaxed.bound,
         marginal_per_kwh=_marginal(compiled, found.row_duals),
         complete=complete,
@@ -73,19 +79,20 @@ def solve(compiled: Compiled, solver: Solver, limits: SolveLimits, running: Plan
     )
 
 
-@dataclass(frozen=True)
 class _Search:
-    compiled: Compiled
-    solver: Solver
-    limits: SolveLimits
-    ends_at: float
+    def __init__(self, compiled: Compiled, solver: Solver, limits: SolveLimits) -> None:
+        self.compiled = compiled
+        self.solver = solver
+        self.limits = limits
+        self.ends_at = perf_counter() + limits.time_limit_s
+        self.rooms = Loosened(compiled.form, compiled.exchanges) if compiled.exchanges is not None else None
+        self.course = self.rooms.at_rest() if self.rooms is not None else None
 
-    @property
     def left_s(self) -> float:
         return max(0.05, self.ends_at - perf_counter())
 
     def relaxation(self) -> Solution:
-        relaxed = self.solver.solve(self.compiled.form.relaxed(), self.left_s)
+        relaxed = self._settled(self.compiled.form.relaxed())
         if relaxed.status is Status.INFEASIBLE:
             raise NoPlan("the model is infeasible: a limit that is not physics was made hard")
         if relaxed.x is None:
@@ -95,7 +102,7 @@ class _Search:
     def states(self, held: StandardForm) -> tuple[Solution, bool]:
         """Whole operating states with all else held, and whether the search for them was complete."""
         free = np.flatnonzero(held.whole)
-        floor = self.solver.solve(held.relaxed(), self.left_s)
+        floor = self._settled(held.relaxed())
         if floor.x is None:
             raise NoPlan(f"no plan was found within {self.limits.time_limit_s:g} s ({floor.status})")
         if not len(free):
@@ -103,17 +110,16 @@ class _Search:
         guess = self._guess(held, floor.x)
         if guess.x is not None and guess.objective <= floor.objective + self.limits.gap:
             return guess, True
-        enough_s = SEARCH_SHARE * self.limits.time_limit_s if guess.x is not None else self.left_s
-        search_s = min(self.left_s, enough_s)
-        searched = self.solver.solve(held, search_s, self.limits.gap, start=guess.x)
+        searched = self._searched(held, floor, guess)
         complete = searched.status is Status.OPTIMAL
-        if searched.x is None or searched.objective >= guess.objective - 1e-6:
-            if guess.x is None:
-                raise NoPlan(f"no plan was found within {self.limits.time_limit_s:g} s ({searched.status})")
-            return guess, complete
-        # Flows at given states, and their duals, come from one more relaxation.
-        polished = self.solver.solve(held.fixed(free, np.round(searched.x[free])), max(self.left_s, 1.0))
-        return (polished if polished.x is not None else searched), complete
+        if searched.x is not None:
+            # Flows at given states, with heaters free again, and their duals come from one more relaxation.
+            polished = self._solve(held.fixed(free, np.round(searched.x[free])))
+            if polished.x is not None and polished.objective < guess.objective - 1e-6:
+                return polished, complete
+        if guess.x is None:
+            raise NoPlan(f"no plan was found within {self.limits.time_limit_s:g} s ({searched.status})")
+        return guess, complete
 
     def running(self, held: StandardForm, found: Solution, running: Plan) -> Solution | None:
         """The running plan's switches, and those that were found where it does not reach; None if that fails."""
@@ -122,13 +128,49 @@ class _Search:
             return None
         whole = np.flatnonzero(self.compiled.form.whole)
         form = held.fixed(whole, np.round(found.found[whole]))
-        kept = self.solver.solve(_hold(form, self.compiled, memories), self.left_s)
+        kept = self._solve(_hold(form, self.compiled, memories))
         return kept if kept.x is not None else None
+
+    def whole_house(self, found: Solution) -> Solution:
+        """A solution with its switches and heaters held, and the exchange of heat as it follows from them."""
+        if self.rooms is None:
+            return found
+        form, x = self.compiled.form, found.found
+        whole = np.flatnonzero(form.whole)
+        heaters = np.setdiff1d(self.rooms.controls, whole)
+        held = form.fixed(whole, np.round(x[whole])).fixed(heaters, x[heaters])
+        return self.solver.solve(replace(held, interior=False), max(self.left_s(), 1.0))
+
+    def _settled(self, relaxed: StandardForm) -> Solution:
+        """A relaxed form's solution, and its bound; from then on the search goes along the course that it found."""
+        if self.rooms is None or self.course is None:
+            return self._solve(relaxed)
+        settled = self.rooms.settle(self.solver, relaxed, self.course, self.left_s, self.limits.gap)
+        if settled.solution is None or settled.apart_k > TOO_FAR_K:
+            # Rooms so tied to each other that courses do not agree are solved as a whole, which takes longer.
+            self.rooms = None
+            return self._solve(relaxed)
+        self.course = settled.course
+        return replace(settled.solution, bound=settled.bound)
+
+    def _solve(self, form: StandardForm, time_limit_s: float | None = None, start: Floats | None = None) -> Solution:
+        """Solve along the present course."""
+        if self.rooms is not None and self.course is not None:
+            form = self.rooms.along(form, self.course)
+        return self.solver.solve(form, self.left_s() if time_limit_s is None else time_limit_s, self.limits.gap, start)
+
+    def _searched(self, held: StandardForm, floor: Solution, guess: Solution) -> Solution:
+        """Branch on the operating states; heaters stay as the relaxation has them, which leaves little to search."""
+        enough_s = SEARCH_SHARE * self.limits.time_limit_s if guess.x is not None else self.left_s()
+        if self.rooms is not None:
+            heaters = self.rooms.controls
+            held = replace(held.fixed(heaters, floor.found[heaters]), whole=held.whole)
+        return self._solve(held, min(self.left_s(), enough_s))
 
     def _guess(self, held: StandardForm, x: Floats) -> Solution:
         guessed = _hold(held, self.compiled, _by_value(self.compiled, self.compiled.model.guesses, x))
         rest = np.flatnonzero(guessed.whole)
-        return self.solver.solve(guessed.fixed(rest, np.round(x[rest])), self.left_s)
+        return self._solve(guessed.fixed(rest, np.round(x[rest])))
 
 
 Pairs = Sequence[tuple[Any, float]]

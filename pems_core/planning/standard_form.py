@@ -26,6 +26,8 @@ class StandardForm:
     whole: npt.NDArray[np.bool_]
     cost: Floats
     offset: float
+    interior: bool = True
+    """An interior point solves it sooner than a simplex, because in the end every row has to do with every other."""
     matrix_id: int = field(default_factory=itertools.count(1).__next__)
     """Forms with the same matrix and costs share it, so that a solver can go on from where it was."""
 
@@ -46,3 +48,19 @@ class StandardForm:
         low[columns] = high[columns] = values
         whole[columns] = False
         return replace(self, low=low, high=high, whole=whole)
+
+    def with_matrix(self, starts: npt.NDArray[np.int32], rows: npt.NDArray[np.int32], values: Floats) -> "StandardForm":
+        """The same with another matrix, in which few rows have to do with each other."""
+        return StandardForm(
+            starts=starts.astype(np.int32),
+            rows=rows.astype(np.int32),
+            values=values.astype(np.float64),
+            row_low=self.row_low,
+            row_high=self.row_high,
+            low=self.low,
+            high=self.high,
+            whole=self.whole,
+            cost=self.cost,
+            offset=self.offset,
+            interior=False,
+        )

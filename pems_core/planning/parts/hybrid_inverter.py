@@ -5,6 +5,7 @@ from math import expm1
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.contrib.fbbt.fbbt import compute_bounds_on_expr
 
 from pems_core.domain import BatteryState, Forecasts, HybridInverterSpec, InverterState, SiteState, of_kind
 from pems_core.domain.equipment import BatterySpec, Curve, on_curve
@@ -14,6 +15,8 @@ from .operating_states import OperatingStates
 from .terminal import stored_kwh_value
 
 CHARGING_KW = 0.02
+NOTHING_KW = 1e-3
+"""Less than this a device could not tell from nothing, and solvers stumble over limits of its size."""
 GRID_CHARGE = "battery_charge_grid"
 FROM_HOUSE = ".from_house_kw"
 
@@ -48,12 +51,13 @@ def add_hybrid_inverter(
     model.add_flow(f"{name}.pv_kw", lambda t: inverter.pv_kw[t])
     model.add_flow(f"{name}.curtailed_kw", lambda t: available_pv_kw[t] - inverter.pv_kw[t])
     _add_curtailment(model, inverter, spec, forecasts, available_pv_kw)
+    model.add_closing(lambda: _bound_by_sun(model, inverter, name, spec, forecasts, available_pv_kw))
     battery = spec.battery
     if battery is None:
         inverter.dc_bus = pyo.Constraint(steps, rule=lambda b, t: b.pv_kw[t] == b.to_house_kw[t])
         return
 
-    _add_battery(model, inverter, name, spec, battery, now, forecasts)
+    _add_battery(model, inverter, name, spec, battery, now, forecasts, available_pv_kw)
     inverter.dc_bus = pyo.Constraint(
         steps,
         rule=lambda b, t: (
@@ -61,6 +65,7 @@ def add_hybrid_inverter(
             == b.charge_kw[t] + b.to_house_kw[t] / spec.inverting_efficiency
         ),
     )
+    _add_pv_is_stored_first(inverter, spec, available_pv_kw)
     OperatingStates(model, inverter, name, spec, battery, state, forecasts, available_pv_kw).add()
     _add_price_rules(model, inverter, spec, forecasts)
 
@@ -114,6 +119,76 @@ def _add_curtailment(
     model.add_guess(guess)
 
 
+def _add_pv_is_stored_first(inverter: Any, spec: HybridInverterSpec, available_pv_kw: list[float]) -> None:
+    """What is bought is stored, and all PV with it.
+
+    charge[t] >= (rectifying_efficiency + available[t] / (inverting_efficiency * highest from_house[t])) * from_house[t]
+
+    While nothing is bought it says nothing; at the highest power it says that the battery takes all PV and the rest
+    from the house. So shares of the two neither buy beside PV that is thrown away nor burn energy in circles.
+    """
+
+    def stored(b: Any, t: int) -> Any:
+        with_it = available_pv_kw[t] / (spec.inverting_efficiency * b.from_house_kw[t].ub)
+        return b.charge_kw[t] >= (spec.rectifying_efficiency + with_it) * b.from_house_kw[t]
+
+    inverter.pv_is_stored_first = pyo.Constraint(
+        [t for t, from_house_kw in inverter.from_house_kw.items() if from_house_kw.ub > 0], rule=stored
+    )
+
+
+def _bound_by_sun(
+    model: DispatchModel,
+    inverter: Any,
+    name: str,
+    spec: HybridInverterSpec,
+    forecasts: Forecasts,
+    available_pv_kw: list[float],
+) -> None:
+    """The house takes PV first: nothing is bought or discharged beside PV that is thrown away.
+
+    import[t] + inverting_efficiency * discharge[t] <= open(load[t]) + export[t] + inverting_efficiency * charge[t]
+        + (1 - inverting_efficiency * rectifying_efficiency) * from_house[t]
+
+    where load is what all others at the bus draw, and `open` the straight line that lies above
+    max(0, load - pv) between the lowest and the highest load that there can be. It is an equation while all PV is
+    used, and 0 <= 0 while some is curtailed; so it binds shares of both, and only where a plan would want to curtail.
+    """
+    buy, sell = forecasts["import_price_per_kwh"], forecasts["feed_in_price_per_kwh"]
+    out = spec.inverting_efficiency
+    lost = 1 - out * spec.rectifying_efficiency
+
+    def house_first(b: Any, t: int) -> Any:
+        low_kw, high_kw = _bounds_of_others(model, name, t)
+        pv_kw = min(available_pv_kw[t], spec.ac_limit_kw)
+        open_at_low_kw, open_at_high_kw = max(0.0, low_kw - pv_kw), max(0.0, high_kw - pv_kw)
+        rise = (open_at_high_kw - open_at_low_kw) / (high_kw - low_kw) if high_kw > low_kw + 1e-6 else 0.0
+        import_kw, export_kw = model.import_kw(t), model.export_kw(t)
+        load_kw = import_kw - export_kw + b.to_house_kw[t]
+        given_kw, taken_kw = import_kw, export_kw
+        if spec.battery is not None:
+            load_kw -= b.from_house_kw[t]
+            given_kw += out * b.discharge_kw[t]
+            taken_kw += out * b.charge_kw[t] + lost * b.from_house_kw[t]
+        return given_kw <= open_at_low_kw + rise * (load_kw - low_kw) + taken_kw
+
+    unwanted = [t for t in model.pyomo.steps if min(buy[t], sell[t]) < 0 and available_pv_kw[t] > 0]
+    inverter.house_takes_pv_first = pyo.Constraint(unwanted, rule=house_first)
+
+
+def _bounds_of_others(model: DispatchModel, name: str, t: int) -> tuple[float, float]:
+    """The least and the most that all others at the house bus can draw in a step [kW]."""
+    grid_and_own = {"grid.import_kw", "grid.export_kw", f"{name}.to_house_kw", f"{name}{FROM_HOUSE}"}
+    low_kw = high_kw = 0.0
+    for ledger, sign in ((model.sinks, 1.0), (model.sources, -1.0)):
+        for flow, power_kw in ledger.items():
+            if flow not in grid_and_own:
+                low, high = compute_bounds_on_expr(power_kw(t))
+                low_kw += sign * (low if sign > 0 else high)
+                high_kw += sign * (high if sign > 0 else low)
+    return low_kw, high_kw
+
+
 def _drawn_kw(model: DispatchModel, t: int, value: Values) -> float:
     """What the house draws in a step of a solution, apart from feed-in and charging from the grid."""
     given_kw = sum(value(kw(t)) for kw in model.sources.values())
@@ -133,6 +208,7 @@ def _add_battery(
     battery: BatterySpec,
     now: InverterState,
     forecasts: Forecasts,
+    available_pv_kw: list[float],
 ) -> None:
     """energy[t] == energy[t-1] - leaked * (energy[t-1] - floor)
     + (charge[t] * charge_efficiency - discharge[t] / discharge_efficiency) * step,  leaked = 1 - exp(-leak * step)
@@ -150,7 +226,10 @@ def _add_battery(
 
     inverter.charge_kw = pyo.Var(steps, bounds=lambda _, t: (0, min(charge_limit_kw, allowed_kw[t][0])))
     inverter.discharge_kw = pyo.Var(steps, bounds=lambda _, t: (0, min(discharge_limit_kw, allowed_kw[t][1])))
-    inverter.from_house_kw = pyo.Var(steps, bounds=(0, from_house_limit_kw))
+    # PV is stored before anything is bought for it.
+    left_by_pv_kw = [inverter.charge_kw[t].ub - kw / spec.inverting_efficiency for t, kw in enumerate(available_pv_kw)]
+    most_kw = [min(from_house_limit_kw, kw / spec.rectifying_efficiency) for kw in left_by_pv_kw]
+    inverter.from_house_kw = pyo.Var(steps, bounds=lambda _, t: (0, most_kw[t] if most_kw[t] > NOTHING_KW else 0.0))
     inverter.energy_kwh = pyo.Var(steps, bounds=(min(floor_kwh, energy_now_kwh), max(ceiling_kwh, energy_now_kwh)))
 
     def energy_balance(b: Any, t: int) -> Any:

@@ -101,13 +101,13 @@ class OperatingStates:
 
         Both at once would burn energy, which earns at negative prices and costs nothing while PV is curtailed.
         """
-        near, from_house_limit = self.near, self.inverter.from_house_kw[0].ub
+        near, from_house_limit = self.near, [self.inverter.from_house_kw[t].ub for t in self.near]
         self.inverter.battery_charge_grid = pyo.Var(near, within=pyo.Binary)
         self.inverter.grid_charge_in_battery_first = pyo.Constraint(
             near, rule=lambda b, t: b.battery_charge_grid[t] <= b.state[t, "battery_first"]
         )
         self.inverter.takes_from_house = pyo.Constraint(
-            near, rule=lambda b, t: b.from_house_kw[t] <= from_house_limit * b.battery_charge_grid[t]
+            near, rule=lambda b, t: b.from_house_kw[t] <= from_house_limit[t] * b.battery_charge_grid[t]
         )
         self.inverter.gives_to_house = pyo.Constraint(
             near, rule=lambda b, t: b.to_house_kw[t] <= self.spec.ac_limit_kw * (1 - b.battery_charge_grid[t])
@@ -116,18 +116,18 @@ class OperatingStates:
     def _add_exclusions_beyond(self) -> None:
         """Without whole states these two keep a plan from burning energy in circles."""
         far = range(self.model.binary_steps, self.model.horizon.steps)
-        from_house_limit = self.inverter.from_house_kw[0].ub
         self.inverter.one_direction = pyo.Constraint(
             far,
             rule=lambda b, t: (
                 b.charge_kw[t] / max(b.charge_kw[t].ub, 1e-6) + b.discharge_kw[t] / max(b.discharge_kw[t].ub, 1e-6) <= 1
             ),
         )
-        if from_house_limit > 0:
-            self.inverter.one_conversion = pyo.Constraint(
-                far,
-                rule=lambda b, t: b.from_house_kw[t] / from_house_limit + b.to_house_kw[t] / self.spec.ac_limit_kw <= 1,
-            )
+        self.inverter.one_conversion = pyo.Constraint(
+            [t for t in far if self.inverter.from_house_kw[t].ub > TOLERANCE_KW],
+            rule=lambda b, t: (
+                b.from_house_kw[t] / b.from_house_kw[t].ub + b.to_house_kw[t] / self.spec.ac_limit_kw <= 1
+            ),
+        )
 
     def _add_mode_changes(self) -> None:
         """changed[t] >= mode[t] - mode[t-1] for each mode."""
@@ -233,12 +233,13 @@ class OperatingStates:
         imports = value(self.model.import_kw(t)) > TOLERANCE_KW
         exports = value(self.model.export_kw(t)) > TOLERANCE_KW
         charge_kw, discharge_kw = value(inverter.charge_kw[t]), value(inverter.discharge_kw[t])
+        curtails = value(inverter.pv_kw[t]) < inverter.pv_kw[t].ub - TOLERANCE_KW
         soc = value(inverter.energy_kwh[t]) / battery.capacity_kwh
         full, empty = soc >= battery.soc_max - 1e-3, soc <= battery.soc_min + 1e-3
         if charge_kw > TOLERANCE_KW:
             if imports or value(inverter.from_house_kw[t]) > TOLERANCE_KW:
                 return "battery_first"
-            leaves_surplus = exports or value(inverter.pv_kw[t]) < inverter.pv_kw[t].ub - TOLERANCE_KW
+            leaves_surplus = exports or curtails
             at_limit = full or charge_kw >= inverter.charge_kw[t].ub - TOLERANCE_KW
             return "battery_first" if leaves_surplus and not at_limit else "load_first"
         if discharge_kw > TOLERANCE_KW:
@@ -246,5 +247,5 @@ class OperatingStates:
                 return "grid_first"
             at_limit = empty or discharge_kw >= inverter.discharge_kw[t].ub - TOLERANCE_KW
             return "grid_first" if imports and not at_limit else "load_first"
-        rests_by_itself = (imports and empty) or (exports and full) or not (imports or exports)
+        rests_by_itself = empty if imports else full or not (exports or curtails)
         return "load_first" if rests_by_itself else "hold"

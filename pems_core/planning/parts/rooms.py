@@ -101,6 +101,26 @@ def _add_heat_balance(
     steps = model.pyomo.steps
     heating.air_balance = pyo.Constraint(names, steps, rule=lambda _, r, t: balance(r, t, of_air=True))
     heating.slab_balance = pyo.Constraint(names, steps, rule=lambda _, r, t: balance(r, t, of_air=False))
+    model.add_exchanges(
+        equations=[
+            node
+            for t in steps
+            for r in names
+            for node in (
+                (heating.air_balance[r, t], air[r, t], now.rooms[r].temperature_c),
+                (heating.slab_balance[r, t], slab[r, t], now.rooms[r].slab_c),
+            )
+        ],
+        exchanges=[
+            (equations[r, t], air[r, t - 1], air[other, t - 1])
+            for t in steps
+            if t
+            for r in names
+            for other, _ in network.neighbours[r]
+            if other in by_name
+            for equations in (heating.air_balance, heating.slab_balance)
+        ],
+    )
 
 
 def _add_comfort(heating: Any, rooms: list[RoomSpec], spec: HeatingSpec, name: str, model: DispatchModel) -> None:

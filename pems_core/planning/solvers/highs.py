@@ -64,7 +64,8 @@ class Highs:
             highs.setSolution(known)
         # The clock of an instance goes on from run to run.
         highs.setOptionValue("time_limit", highs.getRunTime() + max(0.01, time_limit_s))
-        highs.setOptionValue("solver", "ipm" if not warm and not form.whole.any() else "choose")
+        interior = form.interior and not warm and not form.whole.any()
+        highs.setOptionValue("solver", "ipm" if interior else "choose")
         highs.run()
         if not form.whole.any() and highs.getModelStatus() in DOUBTFUL:
             self._run_again()
@@ -105,6 +106,12 @@ class Highs:
         if held is not None and held.matrix_id == form.matrix_id and not held.whole.any() and not form.whole.any():
             changed = np.flatnonzero((held.low != form.low) | (held.high != form.high)).astype(np.int32)
             highs.changeColsBounds(len(changed), changed, form.low[changed], form.high[changed])
+            changed = np.flatnonzero(held.cost != form.cost).astype(np.int32)
+            highs.changeColsCost(len(changed), changed, form.cost[changed])
+            rows_differ = (held.row_low != form.row_low) | (held.row_high != form.row_high)
+            changed = np.flatnonzero(rows_differ).astype(np.int32)
+            highs.changeRowsBounds(len(changed), changed, form.row_low[changed], form.row_high[changed])
+            highs.changeObjectiveOffset(form.offset)
             return True
         rows, columns = form.shape
         lp = highspy.HighsLp()
