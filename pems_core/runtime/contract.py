@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from pems_core.cycle import decisions_at
-from pems_core.domain import Alert, BadSetting, Command, CycleReport, Decision, SiteState, Value
+from pems_core.domain import Alert, BadSetting, Command, CycleReport, Decision, HeatingSpec, SiteState, Value
 from pems_core.domain.errors import Faults
 from pems_core.protocols import Device
 from pems_core.transport.lines import MqttLine, MqttMessage
@@ -16,6 +16,7 @@ from pems_core.transport.lines import MqttLine, MqttMessage
 from .live import Live
 from .outbox import Outbox
 from .requests import Requests, told
+from .site_words import comfort_words, site_words
 from .words import (
     alert_words,
     controls_words,
@@ -104,6 +105,7 @@ class Contract:
         """Tell what is so, now and then until cancelled; what matters is told at once besides."""
         last_catalogue_s = -CATALOGUE_EVERY_S
         clock = self.live.clock
+        self.outbox.keep("site", site_words(self.live.house))
         while True:
             if clock.elapsed_s() - last_catalogue_s >= CATALOGUE_EVERY_S and self.live.state.devices:
                 last_catalogue_s = clock.elapsed_s()
@@ -139,6 +141,9 @@ class Contract:
         currency = self.live.house.site.currency
         self.outbox.keep("plan", plan_words(report.plan, report.decisions, currency))
         self.outbox.keep("price", price_words(report.plan, currency))
+        for name, spec in self.live.house.equipment.items():
+            if isinstance(spec, HeatingSpec):
+                self.outbox.keep(f"comfort/{name}", comfort_words(name, spec, report.plan.horizon))
         self._tell_decisions(report)
         self.changes()
 
