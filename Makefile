@@ -21,7 +21,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run programs demo test gate check bench bench-full lock clean
+.PHONY: help setup setup-run programs nodered demo test gate check bench bench-full lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,11 +30,21 @@ demo: setup-run ## Set up everything and run a simulated house live, until Ctrl-
 	$(BIN)/pems demo
 
 # On a busy machine a test that lives by a fast clock may be late: it is tried again.
-test: setup programs check ## Set up everything, check the code and run all tests
+test: setup programs nodered/node_modules/.installed-for-development check ## Set up everything, check the code and run all tests
 	$(BIN)/python -m pytest -m "not gate" --reruns 2
 
-gate: setup programs ## Play the release gate: whole houses through days, nights and outages; some quarter of an hour
+gate: setup programs nodered/node_modules/.installed-for-development ## Play the release gate: whole houses through days, nights and outages; some quarter of an hour
 	$(BIN)/python -m pytest -m gate
+
+nodered: setup-run nodered/node_modules/.installed ## Install Node-RED and what its flows need; no Node.js is needed beforehand
+
+nodered/node_modules/.installed: nodered/package-lock.json nodered/.npmrc
+	$(BIN)/python -c "from pems_core.nodered import install; install()"
+	@touch $@
+
+nodered/node_modules/.installed-for-development: nodered/package-lock.json nodered/.npmrc
+	$(BIN)/python -c "from pems_core.nodered import install; install(development=True)"
+	@touch nodered/node_modules/.installed $@
 
 check: setup ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Run the example house live: no configuration, no hardware.",
     "guard": "Watch an engine from outside, and give its devices back if it dies or hangs.",
     "history": "Show what is known of the past, and take more from a database.",
+    "nodered": "Run Node-RED in front of PEMS: flows, pages, manual overrides.",
     "override": "Set a control by hand for some time, whatever the plan says.",
     "plan": "Make one plan and say why it does what it does.",
     "plugins": "List the plugins, what they give, and what is wrong with them.",

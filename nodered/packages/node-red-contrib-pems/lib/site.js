@@ -1,0 +1,210 @@
+'use strict'
+// The connection to one house: hears everything that PEMS says, and asks. One for all nodes of a site.
+
+const { EventEmitter } = require('node:events')
+const mqtt = require('mqtt')
+const { House, TOPICS } = require('./house')
+const { REQUESTS } = require('./requests')
+const { Carrier } = require('./carrier')
+const { ByHand } = require('./byhand')
+
+const BEAT_MS = 5000
+const BEATS_VALID = 3
+const TICK_MS = 1000
+
+/**
+ * Emits `said` (topic, said) for each message that could be used, `refused` (topic, fault), `change` when anything is
+ * known anew, and `tick` every second.
+ */
+class Site extends EventEmitter {
+  /**
+   * @param {object} options url, prefix, site, mqtt (options of the client), kept (choices of an earlier life), now
+   */
+  constructor ({ url, prefix = 'pems', site, mqtt: client = {}, kept = [], now = Date.now }) {
+    super()
+    this.setMaxListeners(0)
+    this.base = `${prefix}/${site}`
+    this.url = url
+    this.house = new House(site)
+    this.byHand = new ByHand(kept)
+    this.carrier = new Carrier(this, () => this.house.clock(this._now()))
+    this._now = now
+    this._offers = new Map()
+    this._options = client
+    this._count = 0
+  }
+
+  get now () { return this._now() }
+
+  /** Connect, and stay connected until `close`. */
+  open () {
+    this._client = mqtt.connect(this.url, {
+      reconnectPeriod: 1000,
+      // What could not be sent is told to who asked; nothing is kept for later, when nobody wants it any more.
+      queueQoSZero: false,
+      clean: true,
+      resubscribe: false,
+      will: { topic: `${this.base}/carrier`, payload: JSON.stringify({ devices: [] }), qos: 1, retain: false },
+      ...this._options
+    })
+    this._client.on('connect', () => this._connected())
+    this._client.on('close', () => this._lost())
+    this._client.on('error', (error) => this.emit('trouble', error))
+    this._client.on('message', (topic, payload, packet) => this._hear(topic, payload, packet))
+    this._beating = setInterval(() => this.beat(), BEAT_MS)
+    this._ticking = setInterval(() => this._tick(), TICK_MS)
+  }
+
+  async close () {
+    clearInterval(this._beating)
+    clearInterval(this._ticking)
+    this._offers.clear()
+    if (this.house.connected) await this.beat().catch(() => {})
+    await new Promise((resolve) => this._client.end(true, {}, resolve))
+  }
+
+  /**
+   * Publish, and wait until the broker has it.
+   * @throws {Error} if there is no connection, or it breaks before that
+   */
+  publish (topic, payload, options = { qos: 1, retain: false }) {
+    if (!this.house.connected) return Promise.reject(new Error(`no connection to the broker ${shownUrl(this.url)}; nothing was sent`))
+    return new Promise((resolve, reject) => {
+      const lost = () => reject(new Error('the connection to the broker broke; it is unknown whether this was sent'))
+      this._client.once('close', lost)
+      this._client.publish(topic, payload, options, (error) => {
+        this._client.removeListener('close', lost)
+        if (error) reject(error)
+        else resolve()
+      })
+    })
+  }
+
+  /**
+   * Ask PEMS for something.
+   * @param {string} topic below the prefix: override/set, override/clear, emergency/set, stage/set
+   * @returns {Promise<object>} what was asked
+   * @throws {Error} if it cannot be understood, or there is no connection
+   */
+  async ask (topic, said) {
+    const make = REQUESTS[topic]
+    if (make === undefined) throw new Error(`found ${JSON.stringify(topic)}; allowed: ${Object.keys(REQUESTS).join(', ')}`)
+    const request = make(said)
+    if (topic.startsWith('override/') && ['offline', 'silent'].includes(this.house.core(this.now))) return this._byHand(topic, request)
+    await this.publish(`${this.base}/${topic}`, JSON.stringify(request))
+    return request
+  }
+
+  /** Tell PEMS what became of a request to carry. */
+  async tellApplied (said, became) {
+    if (became === null) return
+    await this.publish(`${this.base}/applied/${said.device}/${said.control}`, JSON.stringify(became))
+  }
+
+  /** Say which devices a node offers to carry; PEMS hears the sum of all. */
+  offer (who, devices) {
+    this._offers.set(who, devices)
+    return this.beat().catch(() => {})
+  }
+
+  get offered () { return [...new Set([...this._offers.values()].flat())].sort() }
+
+  /** Tell PEMS that this side is there, and what it would carry. */
+  async beat () {
+    if (!this.house.connected) return
+    const said = { id: this._options.clientId || this._client.options.clientId, devices: this.offered, valid_for_s: (BEATS_VALID * BEAT_MS) / 1000 }
+    await this.publish(`${this.base}/carrier`, JSON.stringify(said))
+  }
+
+  async _byHand (topic, request) {
+    const house = this.house
+    if (topic === 'override/set') {
+      const choice = this.byHand.choose(house, request, this.now)
+      this._changed()
+      const became = await this.carrier.carry({ device: choice.device, control: choice.control, wire: choice.wire })
+      if (became.result !== 'carried') {
+        this.byHand.clear(choice.device, choice.control)
+        this._changed()
+        throw new Error(`${choice.device}/${choice.control}: ${became.detail}`)
+      }
+      return choice
+    }
+    const cleared = this.byHand.clear(request.device, request.control)
+    this._changed()
+    await this._release(cleared.map((choice) => choice.device))
+    return request
+  }
+
+  /** Give devices back that nobody holds by hand any more. */
+  async _release (devices) {
+    for (const device of new Set(devices)) {
+      const known = this.house.devices[device]
+      if (!this.byHand.holds(device) && known && known.release) {
+        await this.carrier.carry({ device, control: '', wire: known.release.wire, releases: true })
+      }
+    }
+  }
+
+  _connected () {
+    this.house.connected = true
+    this.house.connectedSince = new Date(this.now).toISOString()
+    const topics = TOPICS.map((topic) => `${this.base}/${topic}`)
+    this._client.subscribe(topics, { qos: 1 }, (error, granted = []) => {
+      const denied = granted.filter(({ qos }) => qos > 2).map(({ topic }) => topic)
+      if (error || denied.length > 0) this.emit('trouble', new Error(`cannot listen to ${denied.join(', ') || this.base}: ${error ? error.message : 'the broker denies it'}`))
+    })
+    this._changed()
+    this.beat().catch((error) => this.emit('trouble', error))
+  }
+
+  _lost () {
+    if (!this.house.connected) return
+    this.house.connected = false
+    this.house.connectedSince = null
+    this._changed()
+  }
+
+  _hear (topic, payload, packet) {
+    const name = topic.slice(this.base.length + 1)
+    let said
+    try {
+      if (name.startsWith('carry/') && packet.retain) throw new Error(`${name}: found a retained message; allowed: one that is not retained`)
+      said = this.house.hear(name, payload, this.now)
+    } catch (error) {
+      this.house.refuse(name, error.message, this.now)
+      this.emit('refused', name, error.message)
+      this._changed()
+      return
+    }
+    this.emit('said', name, said)
+    if (name === 'heartbeat' || name === 'status') this._handOver()
+    this._changed()
+  }
+
+  /** PEMS owns overrides: what was chosen while it was down is handed to it as soon as it beats. */
+  _handOver () {
+    if (this.house.core(this.now) !== 'running' || this.byHand.all.length === 0) return
+    this.byHand.ended(this.house, this.now)
+    for (const request of this.byHand.handOver()) {
+      this.publish(`${this.base}/override/set`, JSON.stringify(request)).catch((error) => this.emit('trouble', error))
+    }
+    this._changed()
+  }
+
+  _tick () {
+    const ended = this.byHand.ended(this.house, this.now)
+    if (ended.length > 0) {
+      this._release(ended.map((choice) => choice.device)).catch((error) => this.emit('trouble', error))
+      this._changed()
+    }
+    this.emit('tick')
+  }
+
+  _changed () { this.emit('change') }
+}
+
+function shownUrl (url) {
+  return String(url).replace(/\/\/[^@/]*@/, '//')
+}
+
+module.exports = { Site }
