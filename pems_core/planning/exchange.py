@@ -89,16 +89,14 @@ class Loosened:
         """
         e = self.exchanges
         flows = self._conductance * (course.x[e.other] - course.x[e.own])
-        shift = np.zeros(len(held.row_low))
-        np.subtract.at(shift, e.rows, flows)
+        rows, columns = held.shape
+        shift = np.bincount(e.rows, flows, rows)
         worth = course.prices[e.rows] * self._conductance
-        cost = held.cost.copy()
-        np.subtract.at(cost, e.other, worth)
-        np.add.at(cost, e.own, worth)
+        cost = held.cost + np.bincount(e.own, worth, columns) - np.bincount(e.other, worth, columns)
         return replace(
             self._loose,
-            row_low=held.row_low + shift,
-            row_high=held.row_high + shift,
+            row_low=held.row_low - shift,
+            row_high=held.row_high - shift,
             low=held.low,
             high=held.high,
             whole=held.whole,
