@@ -17,6 +17,7 @@ from pems_core.cycle import measure
 from pems_core.domain import HeatingSpec
 from pems_core.protocols import RuleBased, Strategy
 from pems_core.reporting.result import RunResult
+from pems_core.simulation.billing import Billing
 from pems_core.simulation.bound import Bound, perfect_foresight
 from pems_core.simulation.house import SimulatedHouse
 from pems_core.simulation.loop import Controller, PlanningController, RuleController, run_closed_loop
@@ -182,7 +183,8 @@ def make_run(spec: RunSpec, source: str) -> RunRecord:
         seen = with_wrong_parameters(built, seeded_thermal_error(heating, spec.seed, spec.thermal_spread))
     controller = _controller(spec, seen, Outlook(scenario, ForecastQuality(spec.forecast), seed=spec.seed))
     house = controller.planner.house if isinstance(controller, PlanningController) else seen.house
-    result = run_closed_loop(spec.strategy, controller, house, simulated, end, valuation)
+    billing = Billing(built.site.zone, built.tariff.capacity_charge_per_kw)
+    result = run_closed_loop(spec.strategy, controller, house, simulated, end, valuation, billing)
     plans: Sequence[PlanNumbers] = ()
     if isinstance(controller, PlanningController) and isinstance(controller.planner, ClockedPlanner):
         plans = controller.planner.audited(seen)
@@ -192,7 +194,7 @@ def make_run(spec: RunSpec, source: str) -> RunRecord:
         spec=spec,
         source=source,
         provenance=scenario.provenance,
-        bill=result.bill,
+        bill=result.bill + result.capacity_cost,
         wear=result.wear,
         stored_value=result.stored_value,
         comfort_share=result.comfort_share,

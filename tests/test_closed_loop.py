@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from pems_core.cli import pems
 from pems_core.commands.inputs import house_from, scenario_from
 from pems_core.reporting.result import Report, RunResult
+from pems_core.simulation.billing import Billing
 from pems_core.simulation.experiment import Experiment
 from pems_core.simulation.outlook import ForecastQuality
 
@@ -180,3 +182,25 @@ def test_a_recording_comes_back_as_books_that_balance(tmp_path: Path) -> None:
     paid = (books["grid_import_kw"] * price * 1.21 - books["grid_export_kw"] * (price - 0.35)) / 4
     assert np.allclose(books["cost"], paid, atol=1e-4)
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_capacity_charge_is_billed_and_its_peak_shaved(tmp_path: Path) -> None:
+    charged = HOUSE.replace("[tariff]", "[tariff]\ncapacity_charge_per_kw = 100.0") + BATTERY + ROOMS
+    report = simulated(tmp_path, charged, forecast=ForecastQuality.PERFECT)
+    for run in report.results:
+        assert run.capacity_cost == pytest.approx(100.0 * run.flows["grid_import_kw"].max())
+        assert run.net_cost == pytest.approx(run.bill + run.capacity_cost + run.wear - run.stored_value)
+        assert run.bill == pytest.approx(run.flows["cost"].sum())
+    assert run_called(report, "lowest_bill").capacity_cost < 0.7 * run_called(report, "self_use").capacity_cost
+    assert report.bound is not None
+    assert report.bound < run_called(report, "lowest_bill").net_cost
+
+
+def test_each_local_month_is_billed_for_its_own_peak() -> None:
+    billing = Billing(ZoneInfo("Europe/Prague"), capacity_charge_per_kw=10.0)
+    # The last hour of January in UTC is February in Prague.
+    quarters = pd.date_range("2025-01-31T22:00Z", periods=8, freq="15min")
+    flows = pd.DataFrame({"grid_import_kw": [1.0, 2.0, 3.0, 1.0, 7.0, 1.0, 1.0, 1.0]}, index=quarters)
+    assert billing.capacity_cost(flows) == pytest.approx(10.0 * (3.0 + 7.0))
+    assert billing.month(quarters[3]) == (2025, 1)
+    assert billing.month(quarters[4]) == (2025, 2)

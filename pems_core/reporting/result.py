@@ -37,7 +37,7 @@ class RunResult:
     name: str
     flows: pd.DataFrame
     bill: float
-    """Import less feed-in [currency]."""
+    """Import less feed-in at their prices [currency]."""
     stored_value: float
     """Change of stored battery energy and room heat [currency], valued alike in all runs; positive: more at the end."""
     wear: float
@@ -57,6 +57,8 @@ class RunResult:
     plan_max_s: float
     cold_share: float = 0.0
     """Of `comfort_share` what was below the band: too warm can be the sun's doing, too cold cannot."""
+    capacity_cost: float = 0.0
+    """For the highest import of each month, where the tariff has a charge for it [currency]."""
     planned: pd.DataFrame | None = None
     """What the plan in force said of each interval when it began; columns named as in `flows`."""
 
@@ -74,8 +76,8 @@ class RunResult:
 
     @property
     def net_cost(self) -> float:
-        """Bill and battery wear, less the value of what is stored at the end [currency]."""
-        return self.bill + self.wear - self.stored_value
+        """Bill, capacity charge and battery wear, less the value of what is stored at the end [currency]."""
+        return self.bill + self.capacity_cost + self.wear - self.stored_value
 
     def saves_against(self, baseline: "RunResult") -> float:
         """How much lower the net cost is [currency]."""

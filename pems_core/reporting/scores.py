@@ -44,9 +44,16 @@ class _Line:
     tell: Callable[[_Run], str]
 
 
+CAPACITY = "capacity charge"
+
 LINES: Sequence[_Line] = (
-    _Line("net cost", "bill + wear - stored", lambda run: money(run.result.net_cost, run.currency)),
+    _Line("net cost", "bill + capacity charge + wear - stored", lambda run: money(run.result.net_cost, run.currency)),
     _Line("bill", "import less feed-in", lambda run: money(run.result.bill, run.currency)),
+    _Line(
+        CAPACITY,
+        "for the highest import of each month",
+        lambda run: money(run.result.capacity_cost, run.currency),
+    ),
     _Line("battery wear", "", lambda run: money(run.result.wear, run.currency)),
     _Line(
         "stored at the end",
@@ -58,6 +65,7 @@ LINES: Sequence[_Line] = (
         "share of occupied room-time more than 0.3 K outside the band",
         lambda run: percent(run.result.comfort_share, 1),
     ),
+    _Line("of it too cold", "the rest is too warm, from the sun", lambda run: percent(run.result.cold_share, 1)),
     _Line("outside the band", "summed over the rooms", lambda run: f"{run.result.comfort_kh:.1f} K·h"),
     _Line("imported", "", lambda run: energy(run.sums.import_kwh)),
     _Line("fed in", "", lambda run: energy(run.sums.export_kwh)),
@@ -79,7 +87,9 @@ LINES: Sequence[_Line] = (
 def scores(report: Report) -> Sequence[Score]:
     """Every figure of every run as text."""
     runs = [_Run(result, books(result.course), report.currency) for result in report.results]
-    return tuple(Score(line.name, line.explained, tuple(line.tell(run) for run in runs)) for line in LINES)
+    charged = any(run.result.capacity_cost for run in runs)
+    shown = [line for line in LINES if charged or line.name != CAPACITY]
+    return tuple(Score(line.name, line.explained, tuple(line.tell(run) for run in runs)) for line in shown)
 
 
 def savings(report: Report) -> Sequence[Saving]:

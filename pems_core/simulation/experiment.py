@@ -15,6 +15,7 @@ from pems_core.protocols import RuleBased, Strategy
 from pems_core.reporting.result import Report, RunResult
 from pems_core.site import HouseFile
 
+from .billing import Billing
 from .bound import Bound, perfect_foresight
 from .house import SimulatedHouse
 from .loop import Controller, PlanningController, Progress, RuleController, run_closed_loop
@@ -85,6 +86,9 @@ class Experiment:
             soc=self.soc,
         )
 
+    def _billing(self) -> Billing:
+        return Billing(self.house.site.zone, self.house.tariff.capacity_charge_per_kw)
+
     def _run(self, name: str, valuation: Valuation, progress: Progress | None) -> RunResult:
         outlook = Outlook(self.scenario, self.forecast, seed=self.seed)
         house = self.house.house
@@ -99,7 +103,9 @@ class Experiment:
             planner = Planner(house, replace(options, limits=patient))
             controller = PlanningController(planner, outlook, self.every)
         try:
-            return run_closed_loop(name, controller, house, self._simulated(), self.end, valuation, progress)
+            return run_closed_loop(
+                name, controller, house, self._simulated(), self.end, valuation, self._billing(), progress
+            )
         finally:
             if isinstance(controller, PlanningController):
                 controller.planner.close()

@@ -26,6 +26,7 @@ from pems_core.planning.site import PlannedHouse
 from pems_core.protocols import RuleBased
 from pems_core.reporting.result import RunResult
 
+from .billing import Billing
 from .house import SimulatedHouse
 from .outlook import Outlook
 from .valuation import Valuation
@@ -89,6 +90,7 @@ def run_closed_loop(
     simulated: SimulatedHouse,
     until: datetime,
     valuation: Valuation,
+    billing: Billing,
     progress: Progress | None = None,
 ) -> RunResult:
     """Let a controller run a simulated house, quarter hour by quarter hour, and keep the books.
@@ -101,14 +103,14 @@ def run_closed_loop(
     before: SiteState | None = None
     planned: list[dict[str, object]] = []
     sources: list[str] = []
-    month_peak_kw, month = 0.0, start.month
+    month_peak_kw, month = 0.0, billing.month(start)
     while simulated.now < until:
         readings = simulated.readings()
         if simulated.now > start:
             # The billing period's peak is of quarter-hour means, which is what the site meter gives here.
             month_peak_kw = max(month_peak_kw, float(readings.points["site/import_kw"].value))
-        if simulated.now.month != month:
-            month_peak_kw, month = 0.0, simulated.now.month
+        if billing.month(simulated.now) != month:
+            month_peak_kw, month = 0.0, billing.month(simulated.now)
         state = measure(house.devices, readings, before, peak_so_far_kw=month_peak_kw)
         decisions = controller.decide(state)
         simulated.apply([replace(d, valid_until=max(d.valid_until, simulated.now + QUARTER)) for d in decisions])
@@ -128,6 +130,7 @@ def run_closed_loop(
         simulated,
         flows,
         planned,
+        billing,
         valuation.change(stored_before, simulated.stored_energy()),
         perf_counter() - began_wall,
         process_time() - began_cpu,
@@ -162,6 +165,7 @@ def _result(
     simulated: SimulatedHouse,
     flows: pd.DataFrame,
     planned: list[dict[str, object]],
+    billing: Billing,
     stored_value: float,
     wall_s: float,
     cpu_s: float,
@@ -175,6 +179,7 @@ def _result(
         name=name,
         flows=flows,
         bill=float(flows["cost"].sum()),
+        capacity_cost=billing.capacity_cost(flows),
         stored_value=stored_value,
         wear=wear_of(house, flows),
         comfort_share=outside / occupied if occupied else 0.0,
