@@ -10,6 +10,7 @@ from pems_core.cycle import Site, decisions_at, run_cycle
 from pems_core.domain import (
     Forecasts,
     GridSpec,
+    HeatingState,
     History,
     Horizon,
     Plan,
@@ -20,6 +21,7 @@ from pems_core.domain import (
     SiteState,
 )
 from pems_core.planning.planner import Planner, PlanOptions
+from pems_core.protocols import Device
 from pems_core.simulation.generate import generated_winter_days
 from pems_core.simulation.loop import PlanningController
 from pems_core.simulation.outlook import Outlook
@@ -32,6 +34,7 @@ from .houses import (
     SmallHouse,
     battery_at,
     car,
+    car_needs,
     expected,
     heating,
     inverter,
@@ -66,13 +69,13 @@ def test_a_shifted_plan_that_would_switch_a_relay_too_soon_gives_way_to_rules() 
     assert plan.dispatch["heating.kitchen_kw"][:3] == (0.0, 0.0, 2.0)
 
 
-def test_rules_that_would_overload_the_connection_give_way_to_a_release() -> None:
+def test_rules_do_not_overload_the_connection() -> None:
     case = heated_house(RoomState(15.0, 15.0), GridSpec(import_limit_kw=2.5, export_limit_kw=0.0))
 
     plan = planner_with(case, OnStrike()).plan(case.state, case.forecasts)
 
-    assert plan.rung is Rung.RELEASE
-    assert "by_rules: import is 3.00 kW at 2025-01-15 10:00Z; 2.5 kW is allowed" in plan.detail
+    assert plan.rung is Rung.RULES
+    assert set(plan.dispatch["heating.kitchen_kw"]) == {0.0}
 
 
 def test_rules_charge_from_the_grid_with_what_the_connection_leaves() -> None:
@@ -167,3 +170,33 @@ async def test_a_cycle_plans_around_what_was_set_by_hand() -> None:
 
     assert report.plan.dispatch["car.power_kw"][0] == 2.5
     assert report.state.peak_so_far_kw == 3.0
+
+
+def three_heaters(*others: tuple[Device, object], **kitchen: object) -> SmallHouse:
+    """Three cold rooms of 2 kW each, and maybe more, behind a connection for 5 kW."""
+    rooms = [replace(SLOW_KITCHEN, name=name) for name in ("kitchen", "hall", "study")]
+    warmest = RoomState(18.9, 18.9, **kitchen)  # type: ignore[arg-type]
+    cold = HeatingState({"kitchen": warmest, "hall": RoomState(18.5, 18.5), "study": RoomState(16.0, 16.0)})
+    return small_house({heating(*rooms): cold, **dict(others)}, steps=8, step=QUARTER, grid=GridSpec(5.5, 4.0))
+
+
+def heated_by_rules(case: SmallHouse) -> list[float]:
+    """What the rooms draw at first [kW]; nothing overloads the connection."""
+    plan = planner_with(case, OnStrike()).plan(case.state, case.forecasts)
+    assert plan.rung is Rung.RULES, plan.detail
+    assert max(plan.dispatch["grid.import_kw"]) <= 5.5 + 1e-6
+    assert all(kw == 0.0 for name, flow in plan.dispatch.items() if name.startswith("car.") for kw in flow[:1])
+    return [plan.dispatch[f"heating.{room}_kw"][0] for room in ("kitchen", "hall", "study")]
+
+
+def test_rules_leave_the_warmest_room_off_when_the_connection_is_full() -> None:
+    assert heated_by_rules(three_heaters()) == [0.0, 2.0, 2.0]
+
+
+def test_rules_take_a_cars_power_before_they_take_heat() -> None:
+    assert heated_by_rules(three_heaters((car(), car_needs(20.0)))) == [0.0, 2.0, 2.0]
+
+
+def test_rules_leave_a_relay_on_within_its_minimum_time() -> None:
+    just_on = three_heaters(relay_on=True, relay_since=START - timedelta(minutes=5))
+    assert heated_by_rules(just_on) == [2.0, 0.0, 2.0]

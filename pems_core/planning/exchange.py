@@ -109,10 +109,13 @@ class Loosened:
     ) -> Settled:
         """Solve a relaxed form again and again, until the course that it takes and the one that follows agree.
 
+        When half of the time is over, what was found has to do.
+
         :param held: the form with bounds of its own.
         :param gap: and until what was found is no farther than this from its bound [currency].
         """
         found, bound, apart_k = None, -np.inf, np.inf
+        enough_s = left_s() / 2
         for _ in range(MOST_ROUNDS):
             solution = solver.solve(self.along(held, course), left_s())
             if solution.x is None or solution.row_duals is None:
@@ -121,7 +124,8 @@ class Loosened:
             bound = max(bound, self._bound(held, prices))
             apart_k = float(np.abs(followed - solution.x)[self.exchanges.states].max(initial=0.0))
             course = Course(followed, prices)
-            if apart_k <= AGREED_K and solution.objective <= bound + gap:
+            agreed = apart_k <= AGREED_K and solution.objective <= bound + gap
+            if agreed or left_s() < enough_s:
                 break
         return Settled(found, course, bound, apart_k)
 

@@ -5,13 +5,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from pems_core.domain import Decision, Forecasts, Horizon, NoPlan, PemsError, Plan, Rung, SiteState, UnsafePlan, Value
+from pems_core.domain import (
+    Decision,
+    Forecasts,
+    Horizon,
+    NoPlan,
+    PemsError,
+    Plan,
+    Rung,
+    SiteState,
+    Step,
+    UnsafePlan,
+    Value,
+)
 from pems_core.protocols import Device
 
 from .compile import Compiled, compile_model, no_garbage_collection
+from .connection import within_connection
 from .model import DispatchModel
 from .parts.grid import GridConnection
-from .rollout import plan_from, roll_out, stored_worth
+from .rollout import plan_from, roll_out, step_inputs, stored_worth
 from .settle import settled
 from .site import PlannedHouse
 from .solve import Solved, SolveLimits, solve
@@ -259,12 +272,16 @@ def _read_plan(compiled: Compiled, solved: Solved, state: SiteState, forecasts: 
 
 
 def rule_plan(house: PlannedHouse, state: SiteState, forecasts: Forecasts) -> Plan:
-    """What the rules would do over the horizon."""
+    """What the rules would do over the horizon, as far as the grid connection carries it."""
+    horizon = forecasts.horizon
     decided: dict[int, Mapping[str, Mapping[str, Value]]] = {}
 
     def settings_of(device: Device, t: int, now: SiteState) -> Mapping[str, Value]:
         if t not in decided:
-            decided[t] = by_device(house.rules.decide(house.devices, now, forecasts, t))
+            wished = by_device(house.rules.decide(house.devices, now, forecasts, t))
+            inputs, limits = step_inputs(forecasts, t), (house.grid.export_limit_kw, house.grid.import_limit_kw)
+            step = Step(horizon.starts[t], horizon.step_h[t], inputs, inputs["base_load_kw"], *limits)
+            decided[t] = within_connection(wished, house.devices, house.grid, now, step)
         return decided[t].get(device.name, {})
 
     rollout = roll_out(house.devices, house.grid, state, forecasts, settings_of)

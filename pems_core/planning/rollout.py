@@ -68,13 +68,10 @@ def roll_out(
     """Step the house through the first `steps` of the horizon; loads first, then PV, then what balances both."""
     out = Rollout()
     horizon = forecasts.horizon
-    names = list(forecasts.series)
-    columns = [forecasts[name] for name in names]
-    present = [device for device in devices if device.name in state.devices]
-    ordered = sorted(present, key=lambda d: (d.balances, isinstance(d.equipment, HybridInverterSpec), d.name))
+    ordered = in_order(devices, state)
     now = state
     for t in range(horizon.steps if steps is None else min(steps, horizon.steps)):
-        inputs = {**UNFORECAST, **{name: column[t] for name, column in zip(names, columns, strict=True)}}
+        inputs = step_inputs(forecasts, t)
         now = replace(now, now=horizon.starts[t])
         net_kw = inputs["base_load_kw"]
         _append(out.dispatch, "base_load_kw", net_kw)
@@ -93,7 +90,7 @@ def roll_out(
                 _append(out.levels, f"{device.name}.{level}", value)
             if done.mode is not None:
                 out.modes.setdefault(device.name, []).append(done.mode)
-            net_kw += _drawn_kw(device, done.flows)
+            net_kw += drawn_kw(device, done.flows)
             out.wear += _wear(device, done.flows, horizon.step_h[t])
             out.discomfort += _discomfort(device, done.state, horizon.ends[t], horizon.step_h[t])
         _append(out.dispatch, "grid.import_kw", max(0.0, net_kw))
@@ -109,7 +106,18 @@ def _append(series: dict[str, list[float]], name: str, value: float) -> None:
     series.setdefault(name, []).append(value)
 
 
-def _drawn_kw(device: Device, flows: Mapping[str, float]) -> float:
+def in_order(devices: Sequence[Device], state: SiteState) -> list[Device]:
+    """The devices that are known to be there: loads first, then PV, then what balances both."""
+    present = [device for device in devices if device.name in state.devices]
+    return sorted(present, key=lambda d: (d.balances, isinstance(d.equipment, HybridInverterSpec), d.name))
+
+
+def step_inputs(forecasts: Forecasts, t: int) -> dict[str, float]:
+    """The value of each series in a step; what nobody forecasts is unremarkable."""
+    return {**UNFORECAST, **{name: forecasts[name][t] for name in forecasts.series}}
+
+
+def drawn_kw(device: Device, flows: Mapping[str, float]) -> float:
     """What a device draws from the house bus, less what it gives."""
     if device.balances:
         return sum(flows.get(flow, 0.0) for flow in FLOWS_OUT_OF_HOUSE) - (

@@ -139,14 +139,17 @@ class _Search:
         whole = np.flatnonzero(form.whole)
         heaters = np.setdiff1d(self.rooms.controls, whole)
         held = form.fixed(whole, np.round(x[whole])).fixed(heaters, x[heaters])
-        return self.solver.solve(replace(held, interior=False), max(self.left_s(), 1.0))
+        solution = self.solver.solve(replace(held, interior=False), max(self.left_s(), 1.0))
+        # Without time for it the last course has to do, which is next to it.
+        return solution if solution.x is not None else found
 
     def _settled(self, relaxed: StandardForm) -> Solution:
         """A relaxed form's solution, and its bound; from then on the search goes along the course that it found."""
         if self.rooms is None or self.course is None:
             return self._solve(relaxed)
         settled = self.rooms.settle(self.solver, relaxed, self.course, self.left_s, self.limits.gap)
-        if settled.solution is None or settled.apart_k > TOO_FAR_K:
+        in_time = self.left_s() > self.limits.time_limit_s / 2
+        if settled.solution is None or (settled.apart_k > TOO_FAR_K and in_time):
             # Rooms so tied to each other that courses do not agree are solved as a whole, which takes longer.
             self.rooms = None
             return self._solve(relaxed)
