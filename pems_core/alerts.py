@@ -17,12 +17,19 @@ class AlertBook:
         self._alerts: dict[tuple[str, str], Alert] = {}
 
     def put(
-        self, about: str, text: str, at: datetime, severity: Severity = Severity.WARNING, *, place: str | None = None
+        self,
+        about: str,
+        text: str,
+        at: datetime,
+        severity: Severity = Severity.WARNING,
+        *,
+        place: str | None = None,
+        rule: str = "",
     ) -> None:
         """Something is wrong; if it was before, only its text and severity change."""
         where = self._place if place is None else place
         before = self._alerts.get((where, about))
-        self._alerts[where, about] = Alert(severity, where, text, before.since if before else at)
+        self._alerts[where, about] = Alert(severity, where, text, before.since if before else at, rule)
 
     def clear(self, *abouts: str, place: str | None = None) -> None:
         """These are right again, or were never wrong."""
@@ -30,11 +37,18 @@ class AlertBook:
             self._alerts.pop((self._place if place is None else place, about), None)
 
     def tell(
-        self, about: str, text: str, at: datetime, severity: Severity = Severity.WARNING, *, place: str | None = None
+        self,
+        about: str,
+        text: str,
+        at: datetime,
+        severity: Severity = Severity.WARNING,
+        *,
+        place: str | None = None,
+        rule: str = "",
     ) -> None:
         """Put it with a text, clear it with an empty one."""
         if text:
-            self.put(about, text, at, severity, place=place)
+            self.put(about, text, at, severity, place=place, rule=rule)
         else:
             self.clear(about, place=place)
 

@@ -159,7 +159,7 @@ class Database:
         since = self._fault.since if self._fault else self.clock.now()
         lost = f", {self._lost} older ones are lost" if self._lost else ""
         text = f"{self.path}: {fault}; {self.pending} writes wait in memory{lost}"
-        self._fault = Alert(Severity.CRITICAL, PLACE, text, since)
+        self._fault = Alert(Severity.CRITICAL, PLACE, text, since, "disk")
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -236,7 +236,7 @@ class Database:
             if part.exists():
                 part.replace(aside.with_name(aside.name + ending))
         text = f"{self.path} was damaged ({damage}) and is set aside as {aside.name}; a new one was begun"
-        self._damage = Alert(Severity.CRITICAL, PLACE, text, now)
+        self._damage = Alert(Severity.CRITICAL, PLACE, text, now, "disk")
 
 
 def _check(connection: sqlite3.Connection) -> None:

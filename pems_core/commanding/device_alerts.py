@@ -10,6 +10,10 @@ LASTING = ("refused", "given up", "encode")
 """Alerts that giving the device back does not end."""
 
 
+RULES = {"effect": "no_effect", "given up": "no_effect", "delivery": "no_effect", "release": "no_effect"}
+"""The rule of an alert, by the first words of what it is about."""
+
+
 class DeviceAlerts:
     """One alert for each thing that is wrong, with the time since when it is."""
 
@@ -22,7 +26,8 @@ class DeviceAlerts:
         return self._book.all
 
     def put(self, key: str, severity: Severity, text: str) -> None:
-        self._book.put(key, text, self._clock.now(), severity)
+        rule = next((rule for words, rule in RULES.items() if key.startswith(words)), "")
+        self._book.put(key, text, self._clock.now(), severity, rule=rule)
 
     def clear(self, key: str) -> None:
         self._book.clear(key)

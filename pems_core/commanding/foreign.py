@@ -55,6 +55,7 @@ class ForeignControllers:
                 device,
                 "foreign controller: it undoes what PEMS commands; PEMS yields " + (self.yields_until(device) or ""),
                 since,
+                "foreign_writer",
             )
             for device, since in self.noticed.items()
         ]

@@ -179,7 +179,7 @@ class Guard:
     def worn_out(self, device: str, why: str, now: datetime) -> None:
         """Note that today's writes of a device are used up."""
         if device not in self._worn or self._worn[device][0] != _day(now):
-            self._worn[device] = _day(now), Alert(Severity.CRITICAL, device, why, now)
+            self._worn[device] = _day(now), Alert(Severity.CRITICAL, device, why, now, "write_budget")
 
     @property
     def alerts(self) -> Sequence[Alert]:

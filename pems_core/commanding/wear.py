@@ -81,7 +81,7 @@ class StoredWearBook:
             if writes > allowed.target:
                 severity = Severity.CRITICAL if writes >= allowed.most else Severity.WARNING
                 text = f"{one} was written {writes} times today; {allowed.target} a day are planned for"
-                found.append(Alert(severity, device, text, since))
+                found.append(Alert(severity, device, text, since, "write_budget"))
         return found
 
     def _allowed(self, device: str) -> DailyWrites:
@@ -116,7 +116,7 @@ class RelayBook:
         today = floor_time(self._clock.now(), timedelta(days=1))
         allowed = f"{LIFE_STARTS_PER_DAY:g} allowed"
         return [
-            Alert(Severity.WARNING, f"{device}/{relay}", f"{mean:.0f} starts a day; {allowed}", today)
+            Alert(Severity.WARNING, f"{device}/{relay}", f"{mean:.0f} starts a day; {allowed}", today, "write_budget")
             for device, relay in self._known
             for mean in [self.starts_per_day(device, relay)]
             if mean > LIFE_STARTS_PER_DAY

@@ -15,7 +15,7 @@ from .core import (
 from .faults import did_you_mean
 from .live import EMBEDDED, CyclesSection, MqttSection, Stage, StagesSection, StateSection
 from .load import ENVIRONMENT, Config, load_config, load_section, parse_config
-from .recording import HistoryMapping, InfluxSection
+from .recording import AlertsSection, HistoryMapping, InfluxSection, NotificationsSection
 from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "MOST_KW",
     "MOST_KWH",
     "MOST_RELAY_KW",
+    "AlertsSection",
     "Config",
     "ConfigError",
     "CyclesSection",
@@ -34,6 +35,7 @@ __all__ = [
     "HistoryMapping",
     "InfluxSection",
     "MqttSection",
+    "NotificationsSection",
     "Number",
     "PvSection",
     "Secret",

@@ -13,7 +13,7 @@ from pems_core.tariff import DAY_MIN, PriceWindow, Tariff
 
 from .faults import did_you_mean
 from .live import CyclesSection, MqttSection, StagesSection, StateSection
-from .recording import InfluxSection
+from .recording import AlertsSection, InfluxSection, NotificationsSection
 from .section import MOST_KW, Fault, Number, Section, Table, WallClock
 
 QUARTER_MINUTES = 15
@@ -200,6 +200,8 @@ CORE_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("cycles", CyclesSection),
     ("stages", StagesSection),
     ("influxdb", InfluxSection),
+    ("alerts", AlertsSection),
+    ("notifications", NotificationsSection),
 )
 
 

@@ -8,7 +8,22 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from .section import Fault, Number, Secret, Section, Table
+from .section import Fault, Number, Secret, Section, Table, WallClock
+
+RULE_NAMES = (
+    "device_lost",
+    "stale_data",
+    "no_effect",
+    "foreign_writer",
+    "comfort",
+    "write_budget",
+    "cost_budget",
+    "savings_drop",
+    "model_degraded",
+    "disk",
+    "below_plan",
+)
+"""Of `pems_core.alerting.rules`, which stands above this layer."""
 
 
 class HistoryMapping(Table):
@@ -61,3 +76,41 @@ class InfluxSection(Section):
     def beside(self, folder: Path) -> "InfluxSection":
         """The same, with a relative file looked for in the folder of the house file."""
         return self.model_copy(update={"ca_file": str(folder / self.ca_file)}) if self.ca_file else self
+
+
+class AlertsSection(Section):
+    """[alerts]: from when on something is wrong that is a matter of taste."""
+
+    comfort_k: Number = Field(1.0, gt=0, le=10, description="so far outside its band a room in use is told [K]")
+    disk_free_mb: Number = Field(500.0, gt=0, description="so much must be free where the state is kept [MB]")
+    model_error_factor: Number = Field(
+        2.0, gt=1, description="so many times the forecast errors of the week before are told"
+    )
+    savings_share: Number = Field(
+        0.5, ge=0, lt=1, description="a day that saves less than this share of the week before is told [share]"
+    )
+    month_budget: Number = Field(0.0, ge=0, description="a bill of the month beyond it is told; 0: none [currency]")
+    without: tuple[str, ...] = Field((), description="rules of which nobody wants to hear")
+
+    def faults(self) -> Iterable[Fault]:
+        for place, name in enumerate(self.without):
+            if name not in RULE_NAMES:
+                yield Fault(("without", place), f"found {name!r}; allowed: {', '.join(RULE_NAMES)}")
+
+
+class NotificationsSection(Section):
+    """[notifications]: who is told of alerts besides MQTT, and when."""
+
+    to: tuple[Secret, ...] = Field((), description="addresses in Apprise's form, for mail, Telegram, ntfy, webhooks")
+    least: Literal["info", "warning", "critical"] = Field("warning", description="what is less grave is not sent")
+    quiet_from: WallClock | None = Field(None, description="local time from which on only what is critical is sent")
+    quiet_to: WallClock | None = Field(None, description="local time at which that ends")
+    gather_s: Number = Field(60.0, ge=0, le=3600, description="alerts within this time come in one letter [s]")
+    remind_hours: Number = Field(
+        6.0, gt=0, le=168, description="reminder of a critical alert that nobody acknowledged [h]"
+    )
+    docs: str = Field("", description="address of this documentation, for links in letters")
+
+    def faults(self) -> Iterable[Fault]:
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            yield Fault(("quiet_to",), "found one of quiet_from and quiet_to; allowed: both or none")

@@ -20,3 +20,5 @@ class Alert:
     """Device, `<device>/<point>`, line or part of PEMS."""
     text: str
     since: datetime
+    rule: str = ""
+    """What kind of matter it is, by which it is judged and told; see `pems_core.alerting.rules`."""

@@ -1,12 +1,19 @@
 """What is wrong now, each told once when it begins and once when it is over."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from pems_core.alerting.judge import Acknowledged, Judge, News, key
 from pems_core.alerts import AlertBook
 from pems_core.clock import Clock
+from pems_core.commanding.store import Store
 from pems_core.domain import Alert, Severity
+
+ACKNOWLEDGED = "acknowledged"
+"""Kind of the facts by which the store knows what people know."""
 
 
 class Alerting(Protocol):
@@ -18,35 +25,59 @@ class Alerting(Protocol):
 
 @dataclass
 class HouseAlerts:
-    """The runtime's own alerts by place, and which of all alerts are new."""
+    """The runtime's own alerts by place, and which of all alerts are to be told.
+
+    :param store: remembers over a restart what people have acknowledged.
+    """
 
     clock: Clock
+    store: Store
+    judge: Judge = field(default_factory=Judge)
     _own: AlertBook = field(default_factory=AlertBook)
-    _told: dict[tuple[str, str], Alert] = field(default_factory=dict)
 
-    def begin(self, place: str, text: str, severity: Severity = Severity.WARNING) -> None:
+    def __post_init__(self) -> None:
+        for name, said in self.store.kept(ACKNOWLEDGED).items():
+            place, rule, severity = json.loads(name)
+            at, until = (datetime.fromisoformat(said[when]) for when in ("at", "until"))
+            self.judge.acknowledged[place, rule, severity] = Acknowledged(said["by"], at, until)
+
+    def begin(self, place: str, text: str, severity: Severity = Severity.WARNING, rule: str = "") -> None:
         """Something is wrong with a place, from now on unless it was so already."""
-        self._own.put("", text, self.clock.now(), severity, place=place)
+        self._own.put("", text, self.clock.now(), severity, place=place, rule=rule)
 
     def end(self, place: str) -> None:
         self._own.clear("", place=place)
 
-    def set(self, place: str, text: str, severity: Severity = Severity.WARNING) -> None:
+    def set(self, place: str, text: str, severity: Severity = Severity.WARNING, rule: str = "") -> None:
         """Begin with a text, end with an empty one."""
-        self._own.tell("", text, self.clock.now(), severity, place=place)
+        self._own.tell("", text, self.clock.now(), severity, place=place, rule=rule)
 
     @property
     def own(self) -> Sequence[Alert]:
         return self._own.all
 
-    def news(self, alerts: Iterable[Alert]) -> tuple[Sequence[Alert], Sequence[Alert]]:
-        """Of all alerts that hold now: those that began since this was last asked, and those that are over."""
-        # Numbers in a text change while the matter is the same: a place has one alert of each severity.
-        now = {(alert.place, str(alert.severity)): alert for alert in alerts}
-        begun = [alert for key, alert in now.items() if key not in self._told]
-        over = [alert for key, alert in self._told.items() if key not in now]
-        self._told = now
-        return begun, over
+    @property
+    def in_force(self) -> Sequence[Alert]:
+        """Alerts of all places that were told and are not over."""
+        return self.judge.in_force
+
+    def news(self, alerts: Iterable[Alert]) -> News:
+        """Of all alerts that hold now: those that are to be told since this was last asked, and those that are over."""
+        news = self.judge.look(alerts, self.clock.now())
+        for name in self.store.kept(ACKNOWLEDGED):
+            if tuple(json.loads(name)) not in self.judge.acknowledged:
+                self.store.forget(ACKNOWLEDGED, name)
+        return news
+
+    def acknowledge(self, place: str, rule: str | None, by: str, hours: float) -> Sequence[Alert]:
+        """Take down that somebody knows what is wrong with a place; the alerts that this is about."""
+        now = self.clock.now()
+        about = self.judge.acknowledge(place, rule, by, now, now + timedelta(hours=hours))
+        for alert in about:
+            said = self.judge.acknowledged[key(alert)]
+            kept = {"by": said.by, "at": said.at.isoformat(), "until": said.until.isoformat()}
+            self.store.keep(ACKNOWLEDGED, json.dumps(key(alert)), kept)
+        return about
 
 
 def all_alerts(book: HouseAlerts, sources: Iterable[tuple[str, Alerting]]) -> Sequence[Alert]:

@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pluggy
 
+from pems_core.alerting.judge import Judge
+from pems_core.alerting.letters import Habits
+from pems_core.alerting.measured import ErrorTrend
+from pems_core.alerting.post import Post
 from pems_core.clock import Clock
 from pems_core.commanding.dispatcher import Dispatcher
 from pems_core.commanding.emergency import EmergencyStop
@@ -15,9 +20,18 @@ from pems_core.commanding.overrides import Overrides
 from pems_core.commanding.stages import Stages
 from pems_core.commanding.store import Store
 from pems_core.commanding.wear import RelayBook, StoredWearBook
-from pems_core.config import Config, InfluxSection, MqttSection, StagesSection, StateSection
+from pems_core.config import (
+    AlertsSection,
+    Config,
+    ConfigError,
+    InfluxSection,
+    MqttSection,
+    NotificationsSection,
+    StagesSection,
+    StateSection,
+)
 from pems_core.cycle import Site
-from pems_core.domain import CycleReport, HybridInverterSpec, Receipt
+from pems_core.domain import CycleReport, HybridInverterSpec, Receipt, Severity
 from pems_core.forecasting.chain import ranked
 from pems_core.plugins import create_forecasters, create_transports, tell_finished
 from pems_core.protocols import Device, Forecaster, Transport
@@ -33,13 +47,18 @@ from .contract import last_words
 from .engine import Engine, Watcher
 from .health import Health
 from .history import Recorder
+from .house_rules import HouseRules
 from .live import Commanding, Live
+from .notifying import Notifier
 from .outbox import as_text
 from .patience import BoundedPlanner
 from .prices import FILE, PriceBook
 from .recording import Recording
 from .state_folder import StateFolder
 from .triggers import Triggers
+
+SAMPLE_EVERY_S = 60.0
+"""[s of the clock]"""
 
 
 @dataclass
@@ -120,7 +139,7 @@ class Blueprint:
             prices=PriceBook(store, self.beside / FILE, house.site.currency, house.eur_rate),
             triggers=Triggers(self.clock),
             health=Health(self.clock),
-            alerts=HouseAlerts(self.clock),
+            alerts=HouseAlerts(self.clock, store, Judge(frozenset(self.config[AlertsSection].without))),
             receipts=receipts,
         )
 
@@ -133,25 +152,53 @@ class Blueprint:
         section = self.mqtt_section
         will = (f"{self.prefix}/status", as_text(last_words(self.clock.now())))
         lines = HouseLines(section, self.clock, live.commanding.wear, f"pems-{self.house.site.name}", will)
+        alerts = self.config[AlertsSection]
+        trend = ErrorTrend(alerts.model_error_factor)
         return Engine(
             live,
             lines,
             self.folder,
             self.prefix,
             mqtt=section is not None,
-            recording=self.recording(live),
+            recording=self.recording(live, trend),
+            rules=HouseRules(live, alerts, self.folder.path, trend),
+            notifier=self.notifier(live),
             finished=[self._tell_plugins(live)],
         )
 
-    def recording(self, live: Live) -> Recording | None:
-        """Who makes metrics of the house; None if nobody keeps them."""
+    def recording(self, live: Live, trend: ErrorTrend) -> Recording:
+        """Who makes metrics of the house, and gives them to the database if there is one."""
         section = self.config.get(InfluxSection)
         if section is None:
-            return None
+            return Recording(live, self.folder.path, SAMPLE_EVERY_S, trend=trend)
         there = section.beside(self.beside)
         buffer = Buffer(self.folder.points, self.clock, section.buffer_mb * 1e6)
         writer = InfluxWriter(lambda: Influx(there), buffer, self.clock, self.folder.path / REFUSED)
-        return Recording(live, self.folder.path, section.sample_every_s, [writer.start()])
+        return Recording(live, self.folder.path, section.sample_every_s, [writer.start()], trend)
+
+    def notifier(self, live: Live) -> Notifier | None:
+        """Who tells people of alerts; None if nobody wants to be told.
+
+        :raises ConfigError: if an address is not understood.
+        """
+        section, site = self.config[NotificationsSection], self.house.site
+        if not section.to:
+            return None
+        quiet = (section.quiet_from, section.quiet_to)
+        habits = Habits(
+            site.name,
+            site.zone,
+            Severity(section.least),
+            None if quiet[0] is None or quiet[1] is None else (quiet[0], quiet[1]),
+            timedelta(seconds=section.gather_s),
+            timedelta(hours=section.remind_hours),
+            section.docs,
+        )
+        try:
+            post = Post([address.get_secret_value() for address in section.to])
+        except ValueError as fault:
+            raise ConfigError([f"notifications.to: {fault}"]) from None
+        return Notifier(live, habits, post)
 
     def _tell_plugins(self, live: Live) -> Watcher:
         """Lets plugins look at each cycle."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
+from pems_core.alerting.judge import News, key
 from pems_core.cycle import decisions_at
 from pems_core.domain import Alert, BadSetting, Command, CycleReport, Decision, HeatingSpec, SiteState, Value
 from pems_core.domain.errors import Faults
@@ -23,6 +24,7 @@ from .words import (
     decision_words,
     error_words,
     instant,
+    known_words,
     override_words,
     plan_words,
     price_words,
@@ -32,7 +34,7 @@ from .words import (
 
 log = logging.getLogger(__name__)
 
-HEARD = ("override/set", "override/clear", "emergency/set", "stage/set", "prices/set", "applied/+/+")
+HEARD = ("override/set", "override/clear", "emergency/set", "stage/set", "prices/set", "alert/ack", "applied/+/+")
 STATE_EVERY_S = 30.0
 """[s of the clock]"""
 CATALOGUE_EVERY_S = 3600.0
@@ -56,8 +58,8 @@ class Contract:
     prefix: str
     alerts: Callable[[], Sequence[Alert]]
     """All that is wrong now."""
-    told: Callable[[Sequence[Alert], Sequence[Alert]], None] | None = None
-    """Hears the alerts that began and that ended."""
+    told: Sequence[Callable[[News], None]] = ()
+    """Those who hear which alerts began and ended."""
     since: datetime = field(init=False)
     _controls_told: set[tuple[str, str]] = field(default_factory=set)
     _overrides_told: set[str] = field(default_factory=set)
@@ -124,14 +126,15 @@ class Contract:
 
     def changes(self) -> None:
         """What people see of overrides, emergency stop, status and alerts."""
-        begun, over = self.live.alerts.news(self.alerts())
-        for alert in begun:
+        news = self.live.alerts.news(self.alerts())
+        for alert in news.begun:
             log.warning("%s: %s", alert.place, alert.text)
             self.outbox.tell("alert", alert_words(alert))
-        for alert in over:
+        for alert in news.over:
             self.outbox.tell("alert", alert_words(alert, over=True))
-        if self.told is not None:
-            self.told(begun, over)
+        self._tell_alerts()
+        for hear in self.told if news else ():
+            hear(news)
         self._tell_overrides()
         self._tell_emergency()
         self._tell_status()
@@ -167,6 +170,11 @@ class Contract:
                 "since": instant(self.since),
             },
         )
+
+    def _tell_alerts(self) -> None:
+        alerts, known = self.live.alerts.in_force, self.live.alerts.judge.acknowledged
+        ordered = sorted(alerts, key=lambda alert: (alert.place, alert.rule))
+        self.outbox.keep("alerts", {"alerts": [alert_words(a) | known_words(known.get(key(a))) for a in ordered]})
 
     def _tell_emergency(self) -> None:
         latch = self.live.commanding.emergency.latch

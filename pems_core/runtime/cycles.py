@@ -102,7 +102,7 @@ class Cycles:
         live.report = report
         live.followed = Followed(plan, report.state, report.forecasts)
         live.alerts.set("cycle", "; ".join(report.faults))
-        live.alerts.set("prices", self._price_fault(report))
+        live.alerts.set("prices", self._price_fault(report), rule="stale_data")
         self._price_tags.put_on(report, previous)
         self.watch.follower.follow()
         live.commanding.store.keep_plan(plan)

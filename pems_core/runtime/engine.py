@@ -20,7 +20,9 @@ from .cycles import Cycles
 from .door import open_door
 from .follow import Follower
 from .heartbeat import Heartbeat
+from .house_rules import HouseRules
 from .live import Live
+from .notifying import Notifier
 from .outbox import Outbox
 from .recording import Recording
 from .requests import Requests
@@ -69,7 +71,9 @@ class Engine:
     """Owns the tasks of one house.
 
     :param mqtt: whether the house has a broker.
-    :param recording: makes metrics of what happens; none if nobody keeps them.
+    :param recording: makes metrics of what happens.
+    :param rules: see what is wrong by the numbers.
+    :param notifier: tells people of alerts; none if nobody wants to be told.
     :param finished: told each cycle's report, and why it ran.
     """
 
@@ -79,6 +83,8 @@ class Engine:
     prefix: str
     mqtt: bool
     recording: Recording | None = None
+    rules: HouseRules | None = None
+    notifier: Notifier | None = None
     finished: Sequence[Watcher] = ()
     session: str = field(default_factory=lambda: secrets.token_hex(8))
     _end: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,9 +99,7 @@ class Engine:
         self.requests = Requests(live, self.follower)
         self.contract = Contract(live, self.outbox, self.requests, self.prefix, self._alerts)
         self.requests.changed = self.contract.changes
-        if self.recording is not None:
-            self.recording.in_force = self._alerts
-            self.contract.told = self.recording.told
+        self.contract.told = [one.told for one in (self.recording, self.notifier) if one is not None]
         self.heartbeat = Heartbeat(live, self.outbox, self.folder, self.session)
 
     def end(self, why: str) -> None:
@@ -144,8 +148,8 @@ class Engine:
             ("stop", self._watch_stop()),
             ("end", self._ended()),
         ]
-        if self.recording is not None:
-            tasks.append(("recording", self._recorded(self.recording)))
+        beside = (("recording", self.recording), ("rules", self.rules), ("notifications", self.notifier))
+        tasks += [(name, self._beside(name, one.run)) for name, one in beside if one is not None]
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
 
     async def _ended(self) -> None:
@@ -216,13 +220,13 @@ class Engine:
 
         await keep_going(lambda: self._one_run(transport), live.clock, crashed, steady)
 
-    async def _recorded(self, recording: Recording) -> None:
-        """Metrics for as long as the house runs: a defect in them costs points, and is told."""
+    async def _beside(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """What only looks at the house: a defect in it is told, it begins anew, and the house goes on."""
 
         def crashed(fault: str) -> None:
-            self.live.alerts.begin("recording", f"crashed: {fault}")
+            self.live.alerts.begin(name, f"crashed: {fault}")
 
-        await keep_going(recording.run, self.live.clock, crashed, lambda: self.live.alerts.end("recording"))
+        await keep_going(run, self.live.clock, crashed, lambda: self.live.alerts.end(name))
 
     async def _one_run(self, transport: Transport) -> None:
         for device in transport.devices:

@@ -96,6 +96,15 @@ class StageSet(Payload):
     reason: Text = ""
 
 
+class AlertAck(Payload):
+    """`alert/ack`: somebody knows of the alerts of a place, or of those of one rule there."""
+
+    place: Text
+    rule: Text | None = None
+    by: Name
+    for_hours: Annotated[Finite, Field(gt=0, le=24 * 30)] = 24.0
+
+
 class Applied(Payload):
     """`applied/<device>/<control>`: what Node-RED made of a decision."""
 

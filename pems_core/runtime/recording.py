@@ -1,13 +1,15 @@
 """Samples the house and looks at each cycle, and hands the points to whoever keeps them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
+from pems_core.alerting.judge import News
+from pems_core.alerting.measured import ErrorTrend
 from pems_core.domain import Alert, CycleReport
 from pems_core.recording.metrics import Household, Metrics, Moment
 from pems_core.recording.metrics.events import alert_points
@@ -16,6 +18,8 @@ from pems_core.recording.points import Point
 
 from .live import Live
 
+JUDGED_AHEAD_H = "6"
+"""A forecast that is worse than it was is judged by its errors so long before [h]."""
 LEAST_WAIT_S = 0.2
 """However fast the clock is [s of the wall]."""
 TICK_S = 0.5
@@ -47,14 +51,14 @@ class Recording:
     :param every_s: between samples [s of the clock].
     :param keepers: given every point.
     :param folder: on whose disk the state is kept.
-    :param in_force: all alerts that hold now.
+    :param trend: told how forecasts were wrong.
     """
 
     live: Live
     folder: Path
     every_s: float
     keepers: Sequence[Keeper] = ()
-    in_force: Callable[[], Sequence[Alert]] = tuple
+    trend: ErrorTrend | None = None
     _before: datetime | None = None
     _quarter: tuple[datetime, Mapping[str, float]] | None = None
     _late_s: float = 0.0
@@ -78,9 +82,9 @@ class Recording:
         """Take a cycle into account."""
         self._put(self.metrics.cycle(report))
 
-    def told(self, begun: Sequence[Alert], over: Sequence[Alert]) -> None:
+    def told(self, news: News) -> None:
         """Keep that alerts began and ended."""
-        self._put(alert_points(self.metrics.household.site, self.live.now, begun, over))
+        self._put(alert_points(self.metrics.household.site, self.live.now, news.begun, news.over))
 
     def sample(self) -> None:
         """Keep what is measured now."""
@@ -88,14 +92,22 @@ class Recording:
         moment = Moment(self.metrics.household, live.readings, live.state, self._before, live.report)
         points = self.metrics.sample(moment)
         points += self._gauge.points(
-            moment, live.health.faults, self.in_force(), waiting=self.waiting, loop_delay_s=self._late_s
+            moment, live.health.faults, live.alerts.in_force, waiting=self.waiting, loop_delay_s=self._late_s
         )
         self._before, self._late_s = moment.now, 0.0
         quarter = live.recorder.kept
         if quarter is not None and quarter != self._quarter:
             self._quarter = quarter
-            points += self.metrics.quarter(*quarter)
+            points += self._judged(*quarter)
         self._put(points)
+
+    def _judged(self, quarter: datetime, measured: Mapping[str, float]) -> list[Point]:
+        """How forecasts of a quarter hour were wrong."""
+        points = self.metrics.quarter(quarter, measured)
+        if self.trend is not None:
+            judged = [point for point in points if point.tags["ahead_h"] == JUDGED_AHEAD_H]
+            self.trend.note(quarter, [(p.tags["series"], float(p.fields["absolute_error"])) for p in judged])
+        return points
 
     @property
     def waiting(self) -> int:

@@ -10,6 +10,7 @@ from pems_core.domain.errors import Faults
 from .follow import Follower
 from .live import Live
 from .payloads import (
+    AlertAck,
     Applied,
     EmergencySet,
     OverrideClear,
@@ -60,6 +61,7 @@ class Requests:
             "emergency/set": lambda payload: self._emergency(understood(EmergencySet, payload)),
             "stage/set": lambda payload: self._stage(understood(StageSet, payload)),
             "prices/set": lambda payload: self._prices(understood(PricesSet, payload)),
+            "alert/ack": lambda payload: self._acknowledge(understood(AlertAck, payload)),
         }
 
     def _override_set(self, said: OverrideSet) -> str:
@@ -116,6 +118,14 @@ class Requests:
         for reason in price_changes(changed, live.now, live.cycles.price_change_per_kwh):
             live.triggers.pull(reason)
         return f"{len(changed)} quarter hours have a new price"
+
+    def _acknowledge(self, said: AlertAck) -> str:
+        alerts = self.live.alerts
+        about = alerts.acknowledge(said.place, said.rule, said.by, said.for_hours)
+        if not about:
+            there_are = ", ".join(sorted({alert.place for alert in alerts.in_force})) or "none"
+            raise Refused([f"place: found no alert of {said.place!r}; there are alerts of: {there_are}"])
+        return f"{said.by} knows of {len(about)} alerts of {said.place}"
 
     def _applied(self, topic: str, said: Applied) -> str:
         _, device, control = topic.split("/", 2)

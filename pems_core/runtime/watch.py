@@ -70,7 +70,7 @@ class Watch:
         live = self.live
         for name in live.commanded:
             fault = state.faults.get(name, "")
-            live.alerts.set(name, fault, Severity.CRITICAL)
+            live.alerts.set(name, fault, Severity.CRITICAL, "device_lost")
             if live.followed is not None and bool(fault) != (name in self._lost):
                 live.triggers.pull(f"{name} is {'lost' if fault else 'back'}")
         self._lost = dict(state.faults)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from pems_core.alerting.judge import Acknowledged
+from pems_core.alerting.rules import rule_of
 from pems_core.domain import (
     Alert,
     BadSetting,
@@ -195,7 +197,17 @@ def alert_words(alert: Alert, over: bool = False) -> Json:
         "text": alert.text,
         "since": instant(alert.since),
         "over": over,
+        "rule": alert.rule,
+        "todo": rule_of(alert).todo,
+        "link": rule_of(alert).link,
     }
+
+
+def known_words(said: Acknowledged | None) -> Json:
+    """Who has acknowledged an alert, if anybody has."""
+    if said is None:
+        return {"acknowledged": None}
+    return {"acknowledged": {"by": said.by, "at": instant(said.at), "until": instant(said.until)}}
 
 
 def price_words(plan: Plan, currency: str) -> Json:

@@ -77,7 +77,7 @@ class ProcessImage:
     def _judged(self, point: str, reading: Reading, now: datetime, alerts: dict[str, Alert]) -> Reading:
         if reading.quality is not Quality.GOOD or not (fault := self._fault(reading, now)):
             return reading
-        alerts[point] = Alert(Severity.WARNING, point, fault, now)
+        alerts[point] = Alert(Severity.WARNING, point, fault, now, "stale_data")
         return replace(reading, quality=Quality.SUSPECT)
 
     def _last_good(self, point: str, reading: Reading, alerts: Mapping[str, Alert]) -> Reading:
@@ -115,7 +115,7 @@ class ProcessImage:
         fault = balance.fault(now, powers)
         if not fault:
             return {}
-        alerts[inverter] = Alert(Severity.WARNING, inverter, fault, now)
+        alerts[inverter] = Alert(Severity.WARNING, inverter, fault, now, "stale_data")
         return {f"{inverter}/{flow}": replace(reading, quality=Quality.SUSPECT) for flow, reading in powers.items()}
 
     def _since(self, alert: Alert) -> datetime:
