@@ -184,6 +184,53 @@ def test_a_recording_comes_back_as_books_that_balance(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize("minutes", [5, 60])
+def test_the_books_of_any_step_are_flows_times_prices(tmp_path: Path, minutes: int) -> None:
+    """Also where prices, sun and load change within a quarter hour, below zero, and in a zone far away."""
+    house, scenario, flows = tmp_path / "pems.toml", tmp_path / "day.csv", tmp_path / "flows.csv"
+    house.write_text((HOUSE + BATTERY + PV).replace("Europe/Prague", "Asia/Tokyo"), encoding="utf-8")
+    starts = pd.date_range("2025-06-10T00:00Z", periods=3 * 1440 // minutes, freq=f"{minutes}min")
+    random, hour = np.random.default_rng(1), starts.hour.to_numpy()
+    price = random.normal(0.5, 2.0, len(starts)).round(3)
+    series = pd.DataFrame(
+        {
+            "utc_start": starts.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "import_price_per_kwh": price + 1.0,
+            "feed_in_price_per_kwh": price,
+            "pv_kw": np.where((hour >= 1) & (hour < 8), random.uniform(0.0, 4.0, len(starts)), 0.0).round(3),
+            "base_load_kw": random.gamma(1.0, 0.6, len(starts)).round(3),
+            "outdoor_temperature_c": 15.0,
+            "ghi_w_m2": 0.0,
+        }
+    )
+    series.to_csv(scenario, index=False)
+    asked = ["simulate", "--house", str(house), "--scenario", str(scenario), "--export", str(flows), "--every", "60"]
+    asked += ["--start", "2025-06-11", "--days", "0.5", "--no-bound", "--report", str(tmp_path / "report.html")]
+
+    done = CliRunner().invoke(pems, asked)
+
+    assert done.exit_code == 0, done.output
+    books = pd.read_csv(flows, index_col="utc_start")
+    given = books["grid_import_kw"] + books["pv_kw"] + books["battery_discharge_kw"]
+    taken = books["grid_export_kw"] + books["battery_charge_kw"] + books["base_load_kw"] + books["heating_kw"]
+    assert np.allclose(given, taken, atol=1e-5)
+    books.index = pd.DatetimeIndex(pd.to_datetime(books.index, utc=True))
+    known = series.set_index(starts).drop(columns="utc_start").reindex(books.index, method="ffill")
+    assert len(books) == 12 * 60 // min(15, minutes)
+    assert np.allclose(books["pv_kw"] + books["pv_curtailed_kw"], known["pv_kw"], atol=1e-5)
+    hours = min(15, minutes) / 60
+    paid = books["grid_import_kw"] * known["import_price_per_kwh"]
+    paid -= books["grid_export_kw"] * known["feed_in_price_per_kwh"]
+    assert np.allclose(books["cost"], paid * hours, atol=1e-5)
+    stored_kwh = 8.0 * books["soc"].diff().iloc[1:]
+    # 4 % of the battery are lost each way; 3 % of the inverter too, but for PV on its way in.
+    out_kw = books["battery_discharge_kw"] / 0.97 / 0.96
+    most = (books["battery_charge_kw"] / 0.97 * 0.96 - out_kw).iloc[1:] * hours
+    least = (books["battery_charge_kw"] * 0.97 * 0.96 - out_kw).iloc[1:] * hours
+    assert (stored_kwh <= most + 1e-4).all()
+    assert (stored_kwh >= least - 1e-4).all()
+
+
 def test_a_capacity_charge_is_billed_and_its_peak_shaved(tmp_path: Path) -> None:
     charged = HOUSE.replace("[tariff]", "[tariff]\ncapacity_charge_per_kw = 100.0") + BATTERY + ROOMS
     report = simulated(tmp_path, charged, forecast=ForecastQuality.PERFECT)

@@ -84,6 +84,8 @@ class Experiment:
             seed=self.seed,
             thermal_error=self.thermal_error,
             soc=self.soc,
+            # Prices that change within a quarter hour would else meet flows that are its means.
+            interval=min(QUARTER, self.scenario.step),
         )
 
     def _billing(self) -> Billing:
@@ -181,6 +183,9 @@ class Experiment:
         ]
         if self.thermal_error:
             notes.append("The simulated rooms differ from the parameters that the plans are made with.")
+        has_pv = any(getattr(spec, "pv_share", 0.0) > 0 for spec in self.house.equipment.values())
+        if not has_pv and (self.scenario.between(self.start, self.end).frame["pv_kw"] > 0).any():
+            notes.append("The house has no PV: the scenario's pv_kw is not used.")
         if bound is not None:
             notes.append(
                 "The bound solves all days at once with everything known, relays and modes free to be shares; "

@@ -19,6 +19,7 @@ from pems_core.domain import (
     Horizon,
     HybridInverterSpec,
     Plan,
+    Rung,
     SiteState,
 )
 from pems_core.planning.planner import Planner
@@ -114,15 +115,18 @@ def run_closed_loop(
         state = measure(house.devices, readings, before, peak_so_far_kw=month_peak_kw)
         decisions = controller.decide(state)
         simulated.apply([replace(d, valid_until=max(d.valid_until, simulated.now + QUARTER)) for d in decisions])
-        sources.append(decisions[0].source if decisions else "release")
         if isinstance(controller, PlanningController):
+            sources.append(str(controller.plans[-1].rung))
             planned.append(_planned_now(controller.plans[-1], simulated.now))
+        else:
+            sources.append(decisions[0].source if decisions else str(Rung.RULES))
         simulated.advance(min(until, simulated.now + QUARTER))
         before = state
         if progress is not None:
             progress(name, simulated.now)
     flows = simulated.flows()
-    flows["plan_source"] = sources[: len(flows)]
+    # The log may have several rows a quarter hour, which all have its plan.
+    flows["plan_source"] = [sources[(row - start) // QUARTER] for row in flows.index]
     return _result(
         name,
         controller,
