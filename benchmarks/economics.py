@@ -115,7 +115,7 @@ HEATING_ONLY = "heating_only"
 
 
 def heating_alone_runs(setting: Setting) -> Sequence[RunSpec]:
-    others = [baseline(setting, "winter", name, HEATING_ONLY) for name in ("thermostat_only", "rules")]
+    others = [baseline(setting, "winter", name, HEATING_ONLY) for name in ("thermostat_only", "rules", BOUND)]
     return [pems(setting, "winter", house=HEATING_ONLY), *others]
 
 
@@ -124,6 +124,7 @@ def heating_alone(setting: Setting) -> Iterator[Row]:
         "thermostats": baseline(setting, "winter", "thermostat_only", HEATING_ONLY),
         "rules": baseline(setting, "winter", "rules", HEATING_ONLY),
         "PEMS": pems(setting, "winter", house=HEATING_ONLY),
+        "perfect foresight": baseline(setting, "winter", BOUND, HEATING_ONLY),
     }
     runs = {name: setting.runs[spec] for name, spec in names.items()}
     prices = series(setting, "winter")["import_price_per_kwh"]
@@ -132,9 +133,11 @@ def heating_alone(setting: Setting) -> Iterator[Row]:
         yield Row(f"{name}: heating cost as it was", heating_cost(run.flows, prices), CURRENCY)
         yield Row(f"{name}: mean room temperature", mean_temperature_c(run.flows, rooms_of(reference_house())), "°C")
         yield Row(f"{name}: heating cost at equal mean temperature", costs[name], CURRENCY)
-        yield Row(f"{name}: outside the comfort band", 100 * run.comfort_share, "%")
-    saved = {name: saving_percent(costs[name], costs["thermostats"]) for name in ("rules", "PEMS")}
+        if name != "perfect foresight":
+            yield Row(f"{name}: outside the comfort band", 100 * run.comfort_share, "%")
+    saved = {name: saving_percent(costs[name], costs["thermostats"]) for name in names}
     by_rules = saved["rules"] or 0.0
+    yield Row("perfect foresight: saving of heating cost", saved["perfect foresight"], "%")
     yield Row("rules: saving of heating cost", saved["rules"], "%")
     yield Row("PEMS: saving of heating cost", saved["PEMS"], "%", Bar(">", 20.0))
     yield Row("PEMS: saving beyond that of the rules, in points", (saved["PEMS"] or 0.0) - by_rules, "%", Bar(">", 0.0))
@@ -176,7 +179,8 @@ ECONOMICS = (
         "The reference house without PV and battery, in winter. Means are made equal in money: the heat that warmer "
         "rooms lost (conductance to the outside, times the difference of mean temperatures, times hours, summed over "
         "rooms) is taken out at the mean import price, and stored heat at the end at its common value. Mean "
-        "temperatures are weighted by conductance to the outside.",
+        "temperatures are weighted by conductance to the outside. Perfect foresight is the optimum of the bill, "
+        "with all relays relaxed, under the same measure.",
         heating_alone,
         heating_alone_runs,
         in_short=False,

@@ -79,7 +79,10 @@ def perfect_foresight(
 
 
 def flows_of(model: DispatchModel, value: Values) -> pd.DataFrame:
-    """Means [kW] in the columns of `SimulatedHouse.flows` that a solution knows, labelled by interval start in UTC."""
+    """Means [kW], and rooms [°C] at their end, in the columns of `SimulatedHouse.flows` that a solution knows.
+
+    Labelled by interval start in UTC.
+    """
     horizon = model.horizon
     steps = range(horizon.steps)
 
@@ -87,6 +90,8 @@ def flows_of(model: DispatchModel, value: Values) -> pd.DataFrame:
         found = [kw for name, kw in ledger.items() if name.endswith(tuple(ends)) and name.startswith(begins)]
         return np.array([max(0.0, sum(value(kw(t)) for kw in found)) for t in steps])
 
+    levels = {name.partition(".")[2]: level for name, level in model.levels.items()}
+    rooms = {name: level for name, level in levels.items() if name.endswith("_c") and not name.endswith("_slab_c")}
     inverter_pv_kw = total(model.flows, [".pv_kw"])
     battery_kw = total(model.sources, [".to_house_kw"]) - total(model.sinks, [".from_house_kw"]) - inverter_pv_kw
     return pd.DataFrame(
@@ -101,6 +106,7 @@ def flows_of(model: DispatchModel, value: Values) -> pd.DataFrame:
             "heating_kw": total(model.sinks, ["_kw"], begins="heating."),
             "battery_terminal_charge_kw": total(model.flows, [".charge_kw"]),
             "battery_terminal_discharge_kw": total(model.flows, [".discharge_kw"]),
+            **{name: np.array([value(level(t)) for t in steps]) for name, level in rooms.items()},
         },
         index=pd.DatetimeIndex(horizon.starts, name="utc_start"),
     )
