@@ -22,13 +22,13 @@ class Point:
 
 
 def as_lines(points: Iterable[Point]) -> list[str]:
-    """The points in InfluxDB's line protocol, times in milliseconds.
+    """The points in InfluxDB's line protocol, times in milliseconds; those of which nothing is known are left out.
 
     >>> from datetime import UTC
     >>> as_lines([Point("battery", datetime(2025, 1, 1, tzinfo=UTC), {"site": "home"}, {"soc": 0.5, "mode": "hold"})])
     ['battery,site=home mode="hold",soc=0.5 1735689600000']
     """
-    return [_line(point) for point in points]
+    return [_line(point) for point in points if point.fields]
 
 
 def _line(point: Point) -> str:

@@ -1,0 +1,1 @@
+"""Grafana's dashboards and alert rules as code, and the checks and pictures of them."""

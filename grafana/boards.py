@@ -1,0 +1,29 @@
+"""All dashboards, and the files that Grafana reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import watchers
+from .battery import battery
+from .board import Board
+from .export import export
+from .heating import heating
+from .overview import overview
+from .performance import performance
+
+FOLDER = Path(__file__).parent
+CURRENCY = "CZK"
+"""Of the example house."""
+
+
+def boards() -> list[Board]:
+    return [overview(), battery(), heating(), export(), performance()]
+
+
+def files(currency: str = CURRENCY) -> Mapping[str, str]:
+    """Text of each generated file, by its path below this folder.
+
+    :param currency: of the house; units of panels cannot be variables.
+    """
+    made = {f"dashboards/{board.name}.json": board.text().replace("{currency}", currency) for board in boards()}
+    return {**made, "provisioning/alerting/pems.json": watchers.text()}
