@@ -7,8 +7,7 @@ import site from './src/site.mjs'
 const here = new URL('.', import.meta.url)
 const tabs = readdirSync(new URL('src/tabs/', here)).filter((name) => name.endsWith('.mjs')).sort()
 const modules = await Promise.all(tabs.map((name) => import(new URL(`src/tabs/${name}`, here))))
-const read = (name) => readFileSync(new URL(`src/pages/${name}`, here), 'utf8')
-const nodes = [...site, ...modules.flatMap((module) => module.default), ...pages(read)]
+const nodes = [...site, ...modules.flatMap((module) => module.default), ...pages]
 
 const twice = nodes.map(({ id }) => id).filter((id, at, all) => all.indexOf(id) !== at)
 if (twice.length > 0) throw new Error(`two nodes have the same name: ${nodes.filter(({ id }) => twice.includes(id)).map(({ name }) => name).join(', ')}`)

@@ -1,0 +1,1 @@
+export { default as PemsPage } from './PemsPage.vue'

@@ -1,0 +1,117 @@
+"""The example house with pages: devices, a broker, the engine and Node-RED, each of which can go and come."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from pathlib import Path
+
+from pems_core.clock import Clock
+from pems_core.commands.inputs import GENERATED_START, example_house, scenario_from
+from pems_core.config import load_config
+from pems_core.nodered import NodeRed
+from pems_core.plugins import declared_sections, load_plugins
+from pems_core.runtime.build import Blueprint
+from pems_core.runtime.engine import Ended, Engine
+from pems_core.runtime.run import run_house
+from pems_core.simulation.live_trial import TrialHouse, generated_outlook, live_house_file
+from pems_core.simulation.patient_clock import PatientClock
+from pems_core.site import read_house
+from tests.brokers import Mosquitto
+
+SITE = "reference"
+SOLVER = re.compile(r"^\[solver\]\n(?:(?!^\[)[^\n]*\n)*", re.MULTILINE)
+QUICK_SOLVER = """[solver]
+horizon_hours = {hours}
+near_hours = 4
+binary_hours = 2
+time_limit_s = 5
+
+"""
+
+
+@dataclass
+class Home:
+    """What runs now, and what it left behind.
+
+    :param begins: local time at which the house starts to live.
+    :param horizon_hours: of the plans; short ones for tests that have no need of more.
+    """
+
+    folder: Path
+    speed: float = 1.0
+    begins: time = time(14, 50)
+    horizon_hours: float | None = 12
+    language: str = "auto"
+    broker: Mosquitto = field(init=False)
+    house: TrialHouse = field(init=False)
+    clock: PatientClock = field(init=False)
+    front: NodeRed = field(init=False)
+    _blueprint: Blueprint = field(init=False)
+    _engine: Engine | None = None
+    _running: asyncio.Task[Ended] | None = None
+
+    @asynccontextmanager
+    async def living(self) -> AsyncIterator["Home"]:
+        """Broker, devices, engine and pages from entering to leaving."""
+        async with AsyncExitStack() as stack:
+            self.broker = Mosquitto(self.folder).start()
+            stack.callback(self.broker.stop)
+            self._build()
+            stack.callback(asyncio.create_task(self.clock.run()).cancel)
+            await stack.enter_async_context(self.house.serving())
+            self.front = NodeRed(self.broker.url, SITE, self.folder / "node-red")
+            await self.front.start()
+            stack.push_async_callback(self.front.stop)
+            await self.start_core()
+            stack.push_async_callback(self.stop_core)
+            yield self
+
+    async def start_core(self) -> None:
+        begun = asyncio.Event()
+
+        def began(engine: Engine) -> None:
+            self._engine = engine
+            begun.set()
+
+        self._running = asyncio.create_task(run_house(self._blueprint, began))
+        await begun.wait()
+
+    async def stop_core(self) -> None:
+        """End the engine in good order; devices are given back."""
+        if self._engine is None or self._running is None:
+            return
+        self._engine.end("the test says so")
+        await self._running
+        self._engine = None
+
+    async def restart_nodered(self) -> None:
+        await self.front.stop()
+        await self.front.start()
+
+    @property
+    def engine(self) -> Engine:
+        assert self._engine is not None, "the engine does not run"
+        return self._engine
+
+    @property
+    def pages(self) -> str:
+        return self.front.pages
+
+    def _build(self) -> None:
+        file = live_house_file(example_house(), self.folder, self.broker.url)
+        if self.horizon_hours is not None:
+            text = SOLVER.sub("", file.read_text())
+            quick = QUICK_SOLVER.format(hours=self.horizon_hours)
+            file.write_text(re.sub(r"^\[", quick + "[", text, count=1, flags=re.MULTILINE))
+        plugins = load_plugins()
+        config = load_config(file, declared_sections(plugins), {})
+        built = read_house(config, plugins)
+        scenario, _ = scenario_from(built, None, None, 4, 1)
+        begin = datetime.combine(GENERATED_START, self.begins, built.site.zone).astimezone(scenario.start.tzinfo)
+        self.clock = PatientClock(begin, self.speed)
+        clock: Clock = self.clock
+        self._blueprint = Blueprint(config, plugins, clock, self.folder, [generated_outlook(scenario, 1)])
+        self.house = TrialHouse.of(built, scenario, clock, self.broker.port)
