@@ -285,3 +285,13 @@ def test_a_device_that_could_not_be_read_is_left_out() -> None:
     plan = explain(house.planned(), [*house.devices, absent], house.state, house.forecasts)
     assert not any(name.startswith("heating") for name in plan.reasons)
     assert {decision.device for decision in decisions(plan, [*house.devices, absent])} == {"inverter"}
+
+
+def test_room_is_kept_for_energy_that_is_paid_for() -> None:
+    prices = (0.05, 0.05, 0.05, -1.0, -1.0, 0.3, 0.3, 0.3)
+    sun = {"feed_in_price_per_kwh": (-0.5,) * 5 + (0.1,) * 3, "pv_kw": (3.0,) * 3 + (0.0,) * 5}
+    house = with_battery(expected(prices, **sun), soc=0.2)
+    reason = told(house.explained(), "inverter", "hold")
+    assert "room is kept and PV curtailed instead of buying less at -1.00" in reason.text
+    assert reason.saves is not None
+    assert reason.saves > 1.0

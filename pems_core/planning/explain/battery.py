@@ -180,14 +180,15 @@ class BatteryBook:
                     found[t] = Use(share * use.kwh, share * use.value, use.price_per_kwh, BUY)
         return found
 
-    def would_store(self, steps: Sequence[int]) -> dict[int, Use]:
-        """What self use would store of the PV that is fed in, as far as there is room."""
+    def would_store(self, steps: Sequence[int], flow: str = "grid.export_kw") -> dict[int, Use]:
+        """What self use would store of the PV that is fed in, or curtailed, as far as there is room."""
+        sold_at = self.prices.sold_at if flow == "grid.export_kw" else (0.0,) * self.plan.horizon.steps
         left_kwh = min(self.below_ceiling_kwh[t] for t in steps)
         found = {}
         for t in steps:
             eta = 1 / self.inverter.inverting_efficiency
-            stored_kw = min(self.battery.charge_limit_kw, self.kw("grid.export_kw", t) * eta)
-            for use in self._in(t, stored_kw * self._h(t), eta, max(0.0, self.prices.sold_at[t]), SUN):
+            stored_kw = min(self.battery.charge_limit_kw, self.kw(flow, t) * eta)
+            for use in self._in(t, stored_kw * self._h(t), eta, max(0.0, sold_at[t]), SUN):
                 share = min(1.0, left_kwh / use.kwh)
                 left_kwh -= share * use.kwh
                 if share > 0:

@@ -123,12 +123,24 @@ def _feeding_in(book: BatteryBook, run: Run, words: Words) -> tuple[str, float |
     text = f"hold {words.span(run.first, run.last)}"
     surplus = book.would_store(run.steps)
     if not surplus:
-        return f"{text}: the house takes what PV gives", None
+        return _keeping_room(book, run, words)
     stored = book.with_more({t: use.kwh for t, use in surplus.items()})
     saves = sum(use.value for use in surplus.values()) + stored.cost
     text += f": feeding PV in at {price(_mean_price(surplus.values()))} instead of storing it"
     rather = _instead(stored, words)
     return f"{text}{f' {rather}' if rather else ''}, {_saved(saves, words)}", saves
+
+
+def _keeping_room(book: BatteryBook, run: Run, words: Words) -> tuple[str, float | None]:
+    """A hold while PV is curtailed, against storing it as self use would."""
+    text = f"hold {words.span(run.first, run.last)}"
+    curtailed = book.would_store(run.steps, "curtailed_kw")
+    if not curtailed:
+        return f"{text}: the house takes what PV gives", None
+    stored = book.with_more({t: use.kwh for t, use in curtailed.items()})
+    rather = _instead(stored, words)
+    text += ": room is kept and PV curtailed"
+    return f"{text}{f' instead of {rather}' if rather else ''}, {_saved(stored.cost, words)}", stored.cost
 
 
 def _resting(book: BatteryBook, run: Run, words: Words) -> tuple[str, float | None]:
