@@ -56,6 +56,7 @@ async def run_cycle(
     clock.lap("measure")
     answer = await ask(site.forecasters, horizon, state, history)
     clock.lap("forecast")
+    running = site.planner.last
     plan = await asyncio.to_thread(site.planner.plan, state, answer.forecasts)
     clock.lap("plan")
     unexplained: list[str] = []
@@ -74,7 +75,7 @@ async def run_cycle(
         *site.planner.faults,
         *unexplained,
     ]
-    return CycleReport(state, answer.forecasts, plan, decided, (), clock.laps_s, faults)
+    return CycleReport(state, answer.forecasts, plan, decided, (), clock.laps_s, faults, readings, running)
 
 
 def measure(

@@ -45,6 +45,8 @@ class Database:
     :param migrations: SQL that brings the schema from each version to the next.
     :param snapshot: gives what a new file needs when a damaged one had to be set aside while in use.
     :param writing: False for who only looks: the file is neither made, nor changed, nor set aside.
+    :param salvage: given a damaged file that was set aside, and the new one, into which it may take what can be read.
+    :param place: what alerts call it.
     :raises StoreUnreadable: if the file can be neither read nor set aside.
     """
 
@@ -53,6 +55,8 @@ class Database:
     clock: Clock
     snapshot: Callable[[], Sequence[Statement]] = tuple
     writing: bool = True
+    salvage: Callable[[Path, sqlite3.Connection], object] | None = None
+    place: str = PLACE
     _pending: deque[_Work] = field(default_factory=deque)
     _lost: int = 0
     _stands_in: bool = False
@@ -69,8 +73,7 @@ class Database:
         except sqlite3.DatabaseError as damage:
             if not self.writing:
                 raise StoreUnreadable(f"{self.path}: {damage}; a sound file is needed") from damage
-            self._set_aside(damage)
-            self._connection = self._open()
+            self._connection = self._anew(damage)
 
     def close(self) -> None:
         with self._lock:
@@ -159,7 +162,7 @@ class Database:
         since = self._fault.since if self._fault else self.clock.now()
         lost = f", {self._lost} older ones are lost" if self._lost else ""
         text = f"{self.path}: {fault}; {self.pending} writes wait in memory{lost}"
-        self._fault = Alert(Severity.CRITICAL, PLACE, text, since, "disk")
+        self._fault = Alert(Severity.CRITICAL, self.place, text, since, "disk")
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -217,8 +220,7 @@ class Database:
         """Go on in a new file with what is remembered."""
         self._connection.close()
         try:
-            self._set_aside(damage)
-            self._connection = self._open()
+            self._connection = self._anew(damage)
         except (OSError, sqlite3.Error) as fault:
             self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self._stands_in = True
@@ -228,7 +230,20 @@ class Database:
         self._pending.appendleft(_Work(tuple(self.snapshot()), lasting=True))
         return True
 
-    def _set_aside(self, damage: sqlite3.DatabaseError) -> None:
+    def _anew(self, damage: sqlite3.DatabaseError) -> sqlite3.Connection:
+        """A new file, with what could be read of the damaged one."""
+        aside = self._set_aside(damage)
+        connection = self._open()
+        if self.salvage is not None:
+            try:
+                with transaction(connection):
+                    self.salvage(aside, connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def _set_aside(self, damage: sqlite3.DatabaseError) -> Path:
         now = self.clock.now()
         aside = self.path.with_name(f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%SZ}")
         for ending in ("", "-wal", "-shm"):
@@ -236,7 +251,8 @@ class Database:
             if part.exists():
                 part.replace(aside.with_name(aside.name + ending))
         text = f"{self.path} was damaged ({damage}) and is set aside as {aside.name}; a new one was begun"
-        self._damage = Alert(Severity.CRITICAL, PLACE, text, now, "disk")
+        self._damage = Alert(Severity.CRITICAL, self.place, text, now, "disk")
+        return aside
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -64,6 +64,11 @@ EXPORTED = (
     help="Where the report goes.",
 )
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Write the overview as PNG.")
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the run down as a house that runs does, for pems explain, replay and report. A new file.",
+)
 def simulate(
     house: Path | None,
     scenario: Path | None,
@@ -80,11 +85,14 @@ def simulate(
     export: Path | None,
     report: Path,
     picture: Path | None,
+    ledger: Path | None,
 ) -> None:
     """Let a strategy run a simulated house, and say what it saved and how it knows."""
     if every % 15:
         raise ConfigError([f"--every: found {every}; allowed: multiples of 15 minutes"])
-    require_writable(export=export, report=report, picture=picture)
+    require_writable(export=export, report=report, picture=picture, ledger=ledger)
+    if ledger is not None and ledger.exists():
+        raise ConfigError([f"--ledger: found {str(ledger)!r}, which exists; allowed: a new file"])
     built = house_from(house)
     series, begins = scenario_from(built, scenario, recording, require_days(days), seed)
     experiment = Experiment(
@@ -100,6 +108,7 @@ def simulate(
         seed=seed,
         soc=soc,
         command=shlex.join(["pems", *sys.argv[1:]]),
+        ledger=ledger,
     )
     done = run_with_progress(experiment)
     hand_over(done, report, export, picture)

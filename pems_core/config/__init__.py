@@ -15,7 +15,7 @@ from .core import (
 from .faults import did_you_mean
 from .live import EMBEDDED, CyclesSection, MqttSection, Stage, StagesSection, StateSection
 from .load import ENVIRONMENT, Config, load_config, load_section, parse_config
-from .recording import AlertsSection, HistoryMapping, InfluxSection, NotificationsSection
+from .recording import AlertsSection, HistoryMapping, InfluxSection, NotificationsSection, RecordingSection
 from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "NotificationsSection",
     "Number",
     "PvSection",
+    "RecordingSection",
     "Secret",
     "Section",
     "SiteSection",

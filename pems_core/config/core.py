@@ -13,7 +13,7 @@ from pems_core.tariff import DAY_MIN, PriceWindow, Tariff
 
 from .faults import did_you_mean
 from .live import CyclesSection, MqttSection, StagesSection, StateSection
-from .recording import AlertsSection, InfluxSection, NotificationsSection
+from .recording import AlertsSection, InfluxSection, NotificationsSection, RecordingSection
 from .section import MOST_KW, Fault, Number, Section, Table, WallClock
 
 QUARTER_MINUTES = 15
@@ -199,6 +199,7 @@ CORE_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("state", StateSection),
     ("cycles", CyclesSection),
     ("stages", StagesSection),
+    ("recording", RecordingSection),
     ("influxdb", InfluxSection),
     ("alerts", AlertsSection),
     ("notifications", NotificationsSection),

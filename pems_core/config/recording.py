@@ -114,3 +114,19 @@ class NotificationsSection(Section):
     def faults(self) -> Iterable[Fault]:
         if (self.quiet_from is None) != (self.quiet_to is None):
             yield Fault(("quiet_to",), "found one of quiet_from and quiet_to; allowed: both or none")
+
+
+class RecordingSection(Section):
+    """[recording]: what the ledger keeps of what happened, and for how long."""
+
+    detail_days: Number = Field(
+        60.0, ge=1, le=4000, description="whole inputs and plans are kept, for pems replay and explain [days]"
+    )
+    all_days: Number = Field(800.0, ge=7, le=8000, description="all else is kept [days]")
+    savings_every_minutes: Number = Field(
+        60.0, ge=0, le=1440, description="time between looks at what today has saved; 0: none [min]"
+    )
+
+    def faults(self) -> Iterable[Fault]:
+        if self.all_days < self.detail_days:
+            yield Fault(("all_days",), f"found {self.all_days:g}; allowed: detail_days ({self.detail_days:g}) or more")

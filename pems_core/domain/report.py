@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from .command import Receipt
 from .forecast import Forecasts
 from .plan import Decision, Plan
+from .reading import Readings
 from .state import SiteState
 
 
@@ -19,3 +20,7 @@ class CycleReport:
     durations_s: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each stage [s]."""
     faults: Sequence[str] = ()
+    readings: Readings | None = None
+    """What the state was made from."""
+    running: Plan | None = None
+    """The plan that was followed when this one was made."""

@@ -27,6 +27,7 @@ from pems_core.config import (
     InfluxSection,
     MqttSection,
     NotificationsSection,
+    RecordingSection,
     StagesSection,
     StateSection,
 )
@@ -37,16 +38,21 @@ from pems_core.plugins import create_forecasters, create_transports, tell_finish
 from pems_core.protocols import Device, Forecaster, Transport
 from pems_core.recording.influx import Buffer, Influx, InfluxWriter
 from pems_core.recording.influx.writer import REFUSED
+from pems_core.recording.ledger.ledger import Ledger
+from pems_core.recording.ledger.retention import Retention
+from pems_core.recording.ledger.scribe import Scribe
 from pems_core.site import HouseFile, read_house
 from pems_core.transport.dry_run import DryRun
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.image import ProcessImage
 
 from .alerts import HouseAlerts
+from .chronicle import Chronicle
 from .contract import last_words
 from .engine import Engine, Watcher
 from .health import Health
 from .history import Recorder
+from .house_record import house_record
 from .house_rules import HouseRules
 from .live import Commanding, Live
 from .notifying import Notifier
@@ -161,6 +167,7 @@ class Blueprint:
             self.prefix,
             mqtt=section is not None,
             recording=self.recording(live, trend),
+            chronicle=self.chronicle(live),
             rules=HouseRules(live, alerts, self.folder.path, trend),
             notifier=self.notifier(live),
             finished=[self._tell_plugins(live)],
@@ -175,6 +182,14 @@ class Blueprint:
         buffer = Buffer(self.folder.points, self.clock, section.buffer_mb * 1e6)
         writer = InfluxWriter(lambda: Influx(there), buffer, self.clock, self.folder.path / REFUSED)
         return Recording(live, self.folder.path, section.sample_every_s, [writer.start()], trend)
+
+    def chronicle(self, live: Live) -> Chronicle:
+        """Who tells the ledger what happens."""
+        section, path = self.config[RecordingSection], self.folder.ledger
+        retention = Retention(section.detail_days, section.all_days)
+        scribe = Scribe(lambda: Ledger(path, self.clock, writing=True, retention=retention), self.clock)
+        house = self.house
+        return Chronicle(live, scribe, *house_record(house, house.options, house.house.strategy.name))
 
     def notifier(self, live: Live) -> Notifier | None:
         """Who tells people of alerts; None if nobody wants to be told.

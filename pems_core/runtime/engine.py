@@ -15,6 +15,7 @@ from pems_core.protocols import Transport
 from pems_core.transport.house_lines import HouseLines
 
 from .alerts import Alerting, all_alerts
+from .chronicle import Chronicle
 from .contract import Contract
 from .cycles import Cycles
 from .door import open_door
@@ -72,6 +73,7 @@ class Engine:
 
     :param mqtt: whether the house has a broker.
     :param recording: makes metrics of what happens.
+    :param chronicle: tells the ledger what happens.
     :param rules: see what is wrong by the numbers.
     :param notifier: tells people of alerts; none if nobody wants to be told.
     :param finished: told each cycle's report, and why it ran.
@@ -83,6 +85,7 @@ class Engine:
     prefix: str
     mqtt: bool
     recording: Recording | None = None
+    chronicle: Chronicle | None = None
     rules: HouseRules | None = None
     notifier: Notifier | None = None
     finished: Sequence[Watcher] = ()
@@ -99,7 +102,7 @@ class Engine:
         self.requests = Requests(live, self.follower)
         self.contract = Contract(live, self.outbox, self.requests, self.prefix, self._alerts)
         self.requests.changed = self.contract.changes
-        self.contract.told = [one.told for one in (self.recording, self.notifier) if one is not None]
+        self.contract.told = [one.told for one in (self.recording, self.chronicle, self.notifier) if one is not None]
         self.heartbeat = Heartbeat(live, self.outbox, self.folder, self.session)
 
     def end(self, why: str) -> None:
@@ -124,8 +127,9 @@ class Engine:
             # From here on nobody can ask for anything that would be taken back at once.
             released = await self._let_go(own, crash or self._why)
             await self.outbox.empty(FAREWELL_WITHIN_S)
-        if self.recording is not None:
-            await self.recording.close()
+        for one in (self.recording, self.chronicle):
+            if one is not None:
+                await one.close()
         ended = Ended(crash or self._why, bool(crash), released)
         self._tell_end(ended)
         return ended
@@ -148,7 +152,8 @@ class Engine:
             ("stop", self._watch_stop()),
             ("end", self._ended()),
         ]
-        beside = (("recording", self.recording), ("rules", self.rules), ("notifications", self.notifier))
+        kept = (("recording", self.recording), ("chronicle", self.chronicle))
+        beside = (*kept, ("rules", self.rules), ("notifications", self.notifier))
         tasks += [(name, self._beside(name, one.run)) for name, one in beside if one is not None]
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
 
@@ -250,7 +255,7 @@ class Engine:
 
     async def _finished(self, report: CycleReport, reasons: Sequence[str]) -> None:
         await self.contract.cycle(report)
-        watchers = [self.recording.look] if self.recording is not None else []
+        watchers = [one.look for one in (self.chronicle, self.recording) if one is not None]
         for watcher in [*watchers, *self.finished]:
             try:
                 async with asyncio.timeout(LOOK_WITHIN_S):
@@ -266,7 +271,11 @@ class Engine:
             ("store", commanding.store),
             ("wear", commanding.wear),
             ("lines", self.lines),
-            *([("recording", self.recording)] if self.recording is not None else []),
+            *(
+                (name, one)
+                for name, one in (("recording", self.recording), ("ledger", self.chronicle))
+                if one is not None
+            ),
             *((transport.name, transport) for transport in live.transports),
         ]
         return all_alerts(live.alerts, sources)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pems_core.domain import ConfigError
+from pems_core.recording.ledger.place import LEDGER
 from pems_core.store_lock import engine_alive
 
 LONGEST_SOCKET = 100
@@ -67,6 +68,11 @@ class StateFolder:
     def points(self) -> Path:
         """Points that wait for InfluxDB."""
         return self.path / "influxdb.sqlite3"
+
+    @property
+    def ledger(self) -> Path:
+        """What happened; see docs/ledger.md."""
+        return self.path / LEDGER
 
     @property
     def guard_log(self) -> Path:

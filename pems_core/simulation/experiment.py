@@ -2,9 +2,11 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 
@@ -22,6 +24,7 @@ from .loop import Controller, PlanningController, Progress, RuleController, run_
 from .outlook import ForecastQuality, Outlook
 from .scenario import Scenario, minutes
 from .valuation import Valuation
+from .written import WrittenRun
 
 BASELINES = ("thermostat_only", "self_use", "rules")
 PATIENCE_S = 120.0
@@ -50,6 +53,8 @@ class Experiment:
     soc: float = 0.5
     thermal_error: Mapping[str, float] = field(default_factory=dict)
     command: str = ""
+    ledger: Path | None = None
+    """Where the run of the strategy, not of its baselines, is written down as a house that runs would be."""
 
     @property
     def end(self) -> datetime:
@@ -95,22 +100,25 @@ class Experiment:
         outlook = Outlook(self.scenario, self.forecast, seed=self.seed)
         house = self.house.house
         found = self._strategy(name)
+        options = self.house.options
+        patient = replace(options.limits, time_limit_s=max(PATIENCE_S, options.limits.time_limit_s))
+        options = replace(options, limits=patient)
         controller: Controller
-        if isinstance(found, RuleBased):
-            controller = RuleController(found, house, outlook)
-        else:
-            house = replace(house, strategy=found)
-            options = self.house.options
-            patient = replace(options.limits, time_limit_s=max(PATIENCE_S, options.limits.time_limit_s))
-            planner = Planner(house, replace(options, limits=patient))
-            controller = PlanningController(planner, outlook, self.every)
-        try:
+        with ExitStack() as stack:
+            witness = None
+            if self.ledger is not None and name == self._name:
+                written = WrittenRun(self.ledger, self.house, options, name, self.scenario, self.start)
+                witness = stack.enter_context(written)
+            if isinstance(found, RuleBased):
+                controller = RuleController(found, house, outlook)
+            else:
+                house = replace(house, strategy=found)
+                planner = Planner(house, options)
+                stack.callback(planner.close)
+                controller = PlanningController(planner, outlook, self.every, witness)
             return run_closed_loop(
-                name, controller, house, self._simulated(), self.end, valuation, self._billing(), progress
+                name, controller, house, self._simulated(), self.end, valuation, self._billing(), progress, witness
             )
-        finally:
-            if isinstance(controller, PlanningController):
-                controller.planner.close()
 
     def _strategy(self, name: str) -> Strategy | RuleBased:
         if name == self.house.house.strategy.name:

@@ -14,14 +14,17 @@ from pems_core.cycle import decisions_at, measure
 from pems_core.domain import (
     HOUR,
     QUARTER,
+    CycleReport,
     Decision,
     Forecasts,
     Horizon,
     HybridInverterSpec,
     Plan,
+    Readings,
     Rung,
     SiteState,
 )
+from pems_core.planning.decide import decisions
 from pems_core.planning.planner import Planner
 from pems_core.planning.site import PlannedHouse
 from pems_core.protocols import RuleBased
@@ -46,6 +49,19 @@ class Controller(Protocol):
     def decide(self, state: SiteState) -> Sequence[Decision]: ...
 
 
+class Witness(Protocol):
+    """Writes down what happens in a closed loop."""
+
+    def planned(self, report: CycleReport) -> None:
+        """A plan was made; its reasons are not worked out."""
+
+    def passes(self, readings: Readings, state: SiteState) -> None:
+        """A quarter hour begins."""
+
+    def ended(self, flows: pd.DataFrame) -> None:
+        """The loop is over; this is what flowed."""
+
+
 @dataclass
 class PlanningController:
     """Plans anew every `every`, and follows the last plan in between, as long as it is valid."""
@@ -53,6 +69,7 @@ class PlanningController:
     planner: Planner
     outlook: Outlook
     every: timedelta = QUARTER
+    witness: Witness | None = None
     plans: list[Plan] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     _due: datetime | None = None
@@ -61,9 +78,14 @@ class PlanningController:
         if self._due is None or state.now >= self._due:
             began = perf_counter()
             horizon = self.planner.options.horizon(state.now)
-            plan = self.planner.plan(state, self.outlook.forecasts(state.now, horizon))
+            forecasts, running = self.outlook.forecasts(state.now, horizon), self.planner.last
+            plan = self.planner.plan(state, forecasts)
             self.seconds.append(perf_counter() - began)
             self.plans.append(plan)
+            if self.witness is not None:
+                decided = decisions(plan, self.planner.house.devices)
+                faults = list(self.planner.faults)
+                self.witness.planned(CycleReport(state, forecasts, plan, decided, faults=faults, running=running))
             self._due = min(state.now + self.every, plan.valid_until)
         return decisions_at(self.plans[-1], self.planner.house.devices, state, state.now)
 
@@ -93,10 +115,12 @@ def run_closed_loop(
     valuation: Valuation,
     billing: Billing,
     progress: Progress | None = None,
+    witness: Witness | None = None,
 ) -> RunResult:
     """Let a controller run a simulated house, quarter hour by quarter hour, and keep the books.
 
     :param simulated: is advanced to `until`.
+    :param witness: told what happens.
     """
     began_wall, began_cpu = perf_counter(), process_time()
     start = simulated.now
@@ -113,13 +137,15 @@ def run_closed_loop(
         if billing.month(simulated.now) != month:
             month_peak_kw, month = 0.0, billing.month(simulated.now)
         state = measure(house.devices, readings, before, peak_so_far_kw=month_peak_kw)
-        decisions = controller.decide(state)
-        simulated.apply([replace(d, valid_until=max(d.valid_until, simulated.now + QUARTER)) for d in decisions])
+        if witness is not None:
+            witness.passes(readings, state)
+        decided = controller.decide(state)
+        simulated.apply([replace(d, valid_until=max(d.valid_until, simulated.now + QUARTER)) for d in decided])
         if isinstance(controller, PlanningController):
             sources.append(str(controller.plans[-1].rung))
             planned.append(_planned_now(controller.plans[-1], simulated.now))
         else:
-            sources.append(decisions[0].source if decisions else str(Rung.RULES))
+            sources.append(decided[0].source if decided else str(Rung.RULES))
         simulated.advance(min(until, simulated.now + QUARTER))
         before = state
         if progress is not None:
@@ -127,6 +153,8 @@ def run_closed_loop(
     flows = simulated.flows()
     # The log may have several rows a quarter hour, which all have its plan.
     flows["plan_source"] = [sources[(row - start) // QUARTER] for row in flows.index]
+    if witness is not None:
+        witness.ended(flows)
     return _result(
         name,
         controller,

@@ -1,0 +1,4 @@
+"""Where the ledger is."""
+
+LEDGER = "ledger.sqlite3"
+"""In the state folder."""
