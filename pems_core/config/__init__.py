@@ -13,7 +13,7 @@ from .core import (
     TariffSection,
 )
 from .faults import did_you_mean
-from .live import EMBEDDED, CyclesSection, MqttSection, Stage, StagesSection, StateSection
+from .live import EMBEDDED, CyclesSection, MqttSection, NodeRedSection, Stage, StagesSection, StateSection
 from .load import ENVIRONMENT, Config, load_config, load_section, parse_config
 from .recording import AlertsSection, HistoryMapping, InfluxSection, NotificationsSection, RecordingSection
 from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
@@ -35,6 +35,7 @@ __all__ = [
     "HistoryMapping",
     "InfluxSection",
     "MqttSection",
+    "NodeRedSection",
     "NotificationsSection",
     "Number",
     "PvSection",

@@ -12,7 +12,7 @@ from pems_core.domain import GridSpec, PvArray
 from pems_core.tariff import DAY_MIN, PriceWindow, Tariff
 
 from .faults import did_you_mean
-from .live import CyclesSection, MqttSection, StagesSection, StateSection
+from .live import CyclesSection, MqttSection, NodeRedSection, StagesSection, StateSection
 from .recording import AlertsSection, InfluxSection, NotificationsSection, RecordingSection
 from .section import MOST_KW, Fault, Number, Section, Table, WallClock
 
@@ -198,6 +198,7 @@ CORE_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("mqtt", MqttSection),
     ("state", StateSection),
     ("cycles", CyclesSection),
+    ("nodered", NodeRedSection),
     ("stages", StagesSection),
     ("recording", RecordingSection),
     ("influxdb", InfluxSection),

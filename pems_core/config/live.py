@@ -82,6 +82,15 @@ class CyclesSection(Section):
             yield Fault(("stale_after_minutes",), f"{found}; allowed: at least twice that")
 
 
+class NodeRedSection(Section):
+    """[nodered]: which devices are told through Node-RED, where people can see and stop what goes out."""
+
+    carries: tuple[str, ...] = Field((), examples=[["heating"]], description="devices whose messages Node-RED carries")
+    direct_when_silent: bool = Field(
+        True, description="true: PEMS reaches them itself while Node-RED is silent; false: they are left to themselves"
+    )
+
+
 class StagesSection(Section):
     """[stages]: how far each device is trusted to PEMS; a device that is not listed has the default."""
 

@@ -26,10 +26,12 @@ from pems_core.config import (
     ConfigError,
     InfluxSection,
     MqttSection,
+    NodeRedSection,
     NotificationsSection,
     RecordingSection,
     StagesSection,
     StateSection,
+    did_you_mean,
 )
 from pems_core.cycle import Site
 from pems_core.domain import CycleReport, HybridInverterSpec, Receipt, Severity
@@ -47,6 +49,7 @@ from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.image import ProcessImage
 
 from .alerts import HouseAlerts
+from .carriage import NodeRedCarriage, carried
 from .chronicle import Chronicle
 from .contract import last_words
 from .engine import Engine, Watcher
@@ -88,6 +91,20 @@ class Blueprint:
 
     def __post_init__(self) -> None:
         self.house = read_house(self.config, self.manager)
+        self._require_carried_are_known()
+
+    def _require_carried_are_known(self) -> None:
+        carried_devices = self.config[NodeRedSection].carries
+        known = [device.name for device in self.house.house.devices if device.controls()]
+        faults = [
+            f"nodered.carries: found {name!r}; allowed: {', '.join(known) or 'none'}{did_you_mean(name, known)}"
+            for name in carried_devices
+            if name not in known
+        ]
+        if carried_devices and self.mqtt_section is None:
+            faults.append("nodered.carries: found devices in a house without [mqtt]; allowed: with a broker")
+        if faults:
+            raise ConfigError(faults)
 
     @property
     def folder(self) -> StateFolder:
@@ -127,7 +144,9 @@ class Blueprint:
 
     def live(self, store: Store) -> Live:
         """The house with all its parts."""
-        house, transports = self.house, self.transports()
+        house = self.house
+        carriage = NodeRedCarriage(self.config[NodeRedSection], self.prefix, self.clock)
+        transports = [carried(transport, carriage) for transport in self.transports()]
         receipts: list[Receipt] = []
         forecasters = [*self.forecasters, *ranked(create_forecasters(self.manager, self.config))]
         planner = BoundedPlanner(house.house, house.options, self.patience_s)
@@ -144,6 +163,7 @@ class Blueprint:
             recorder=Recorder(house.equipment, store),
             prices=PriceBook(store, self.beside / FILE, house.site.currency, house.eur_rate),
             triggers=Triggers(self.clock),
+            carriage=carriage,
             health=Health(self.clock),
             alerts=HouseAlerts(self.clock, store, Judge(frozenset(self.config[AlertsSection].without))),
             receipts=receipts,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from pems_core.alerting.judge import News, key
+from pems_core.commanding.told import WISH
 from pems_core.cycle import decisions_at
 from pems_core.domain import Alert, BadSetting, Command, CycleReport, Decision, HeatingSpec, SiteState, Value
 from pems_core.domain.errors import Faults
@@ -34,7 +35,14 @@ from .words import (
 
 log = logging.getLogger(__name__)
 
-HEARD = ("override/set", "override/clear", "emergency/set", "stage/set", "prices/set", "alert/ack", "applied/+/+")
+HEARD = (
+    "override/set", "override/clear", "emergency/set", "stage/set", "prices/set", "alert/ack", "applied/+/+", "carrier",
+)  # fmt: skip
+TOLD = (
+    "status", "heartbeat", "site", "plan", "price", "savings", "emergency", "alert", "alerts", "error",
+    "comfort/+", "state/+", "controls/+", "release/+", "lease/+", "carry/+", "decision/+/+", "override/+/+",
+)  # fmt: skip
+"""What PEMS tells below its prefix; Node-RED's nodes and the tests of the flows hold to it."""
 STATE_EVERY_S = 30.0
 """[s of the clock]"""
 CATALOGUE_EVERY_S = 3600.0
@@ -135,6 +143,7 @@ class Contract:
         self._tell_alerts()
         for hear in self.told if news else ():
             hear(news)
+        self._tell_leases()
         self._tell_overrides()
         self._tell_emergency()
         self._tell_status()
@@ -175,6 +184,15 @@ class Contract:
         alerts, known = self.live.alerts.in_force, self.live.alerts.judge.acknowledged
         ordered = sorted(alerts, key=lambda alert: (alert.place, alert.rule))
         self.outbox.keep("alerts", {"alerts": [alert_words(a) | known_words(known.get(key(a))) for a in ordered]})
+
+    def _tell_leases(self) -> None:
+        """Until when each device does what it was told, should nobody be there to renew it."""
+        wishes = self.live.commanding.store.kept(WISH)
+        for name in self.live.commanded:
+            wish = wishes.get(name)
+            until = None if wish is None else instant(datetime.fromisoformat(wish["valid_until"]))
+            said = None if wish is None else {"device": name, "until": until, "source": wish["source"]}
+            self.outbox.keep(f"lease/{name}", said)
 
     def _tell_emergency(self) -> None:
         latch = self.live.commanding.emergency.latch

@@ -271,6 +271,7 @@ class Engine:
             ("store", commanding.store),
             ("wear", commanding.wear),
             ("lines", self.lines),
+            ("nodered", live.carriage),
             *(
                 (name, one)
                 for name, one in (("recording", self.recording), ("ledger", self.chronicle))

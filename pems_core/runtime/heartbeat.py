@@ -59,6 +59,7 @@ class Heartbeat:
                 "healthy": not faults,
                 "valid_for_s": VALID_FOR * self.period_s,
                 "at": instant(live.now),
+                "speed": live.clock.speed,
                 "faults": list(faults),
             },
         )

@@ -20,6 +20,7 @@ from pems_core.site import HouseFile
 from pems_core.transport.image import ProcessImage
 
 from .alerts import HouseAlerts
+from .carriage import NodeRedCarriage
 from .health import Health
 from .history import Recorder
 from .prices import PriceBook
@@ -51,6 +52,7 @@ class Live:
     recorder: Recorder
     prices: PriceBook
     triggers: Triggers
+    carriage: NodeRedCarriage
     health: Health
     alerts: HouseAlerts
     readings: Readings = field(init=False)

@@ -106,12 +106,24 @@ class AlertAck(Payload):
 
 
 class Applied(Payload):
-    """`applied/<device>/<control>`: what Node-RED made of a decision."""
+    """`applied/<device>/<control>`: what Node-RED made of a decision, or of a request to carry something."""
 
     decision_id: Name
     result: Text
     stage: Text
     at: Instant
+    request: Text = ""
+    """Of `carry/<device>`; empty for a decision."""
+    detail: Text = ""
+
+
+class CarrierSaid(Payload):
+    """`carrier`: Node-RED is there, and would carry these devices; none are its last words."""
+
+    id: Text = ""
+    devices: tuple[Name, ...] = ()
+    valid_for_s: Annotated[Finite, Field(gt=0, le=3600)] = 30.0
+    """[s of the wall]"""
 
 
 class Price(Payload):

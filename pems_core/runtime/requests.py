@@ -12,6 +12,7 @@ from .live import Live
 from .payloads import (
     AlertAck,
     Applied,
+    CarrierSaid,
     EmergencySet,
     OverrideClear,
     OverrideSet,
@@ -46,6 +47,9 @@ class Requests:
         """
         if topic.startswith("applied/"):
             return self._applied(topic, understood(Applied, payload))
+        if topic == "carrier":
+            self.live.carriage.heard(understood(CarrierSaid, payload))
+            return "heard"
         if topic not in self.topics:
             raise Refused([f"topic: found {topic!r}; allowed: {', '.join(self.topics)}"])
         done = self.topics[topic](payload)
@@ -132,6 +136,7 @@ class Requests:
         if device not in self.live.commanded:
             raise Refused([f"{topic}: found device {device!r}; allowed: {', '.join(self.live.commanded)}"])
         self.applied[device, control] = said
+        self.live.carriage.became(said)
         return f"{device}/{control}: {said.stage}"
 
 

@@ -185,5 +185,8 @@ class Rescue:
         alert = {"severity": "critical", "place": self.who, "text": text, "since": instant(SystemClock().now())}
         try:
             await lines.mqtt.publish(f"{self.blueprint.prefix}/alert", as_text(alert | {"over": False}))
+            for device in (name for name, how in self.done.items() if how in (READ, TOLD)):
+                # Nobody else needs to give it back when its lease ends.
+                await lines.mqtt.publish(f"{self.blueprint.prefix}/lease/{device}", "", retain=True)
         except NotDelivered as fault:
             log.warning("nobody heard it: %s", fault)

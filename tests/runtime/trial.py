@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 import aiomqtt
@@ -123,15 +122,19 @@ class TrialServer:
 
     async def run(self) -> None:
         while True:
-            with suppress(aiomqtt.MqttError):
-                async with aiomqtt.Client("127.0.0.1", self._port) as client:
-                    await client.subscribe(self._topic, qos=1)
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._speak(client))
-                        async for message in client.messages:
-                            self._take(json.loads(bytes(message.payload)))
-                            await self._say(client)
+            try:
+                await self._serve()
+            except* aiomqtt.MqttError:
+                pass
             await asyncio.sleep(0.1)
+
+    async def _serve(self) -> None:
+        async with aiomqtt.Client("127.0.0.1", self._port) as client, asyncio.TaskGroup() as tasks:
+            await client.subscribe(self._topic, qos=1)
+            tasks.create_task(self._speak(client))
+            async for message in client.messages:
+                self._take(json.loads(bytes(message.payload)))
+                await self._say(client)
 
     def _take(self, settings: dict[str, Value]) -> None:
         self.heard.append((asyncio.get_running_loop().time(), settings))

@@ -62,12 +62,21 @@ function stage (said) {
   return { device: said.device, stage: said.stage, by: said.by }
 }
 
+/** Somebody knows of the alerts of a place, for `alert/ack`. */
+function acknowledged (said) {
+  need(said, 'alert', { place: 'text', by: 'text' })
+  const hours = said.for_hours === undefined ? 24 : said.for_hours
+  if (!KINDS.minutes[0](hours)) throw new Error(`alert: for_hours: found ${JSON.stringify(hours)}; allowed: ${KINDS.minutes[1]}`)
+  return { place: said.place, ...(said.rule === undefined ? {} : { rule: said.rule }), by: said.by, for_hours: hours }
+}
+
 /** By topic below the prefix: what makes a request of what a page or a flow says. */
 const REQUESTS = {
   'override/set': overrideSet,
   'override/clear': overrideClear,
   'emergency/set': emergency,
-  'stage/set': stage
+  'stage/set': stage,
+  'alert/ack': acknowledged
 }
 
-module.exports = { REQUESTS, overrideSet, overrideClear, emergency, stage }
+module.exports = { REQUESTS, overrideSet, overrideClear, emergency, stage, acknowledged }

@@ -18,9 +18,9 @@ const TICK_MS = 1000
  */
 class Site extends EventEmitter {
   /**
-   * @param {object} options url, prefix, site, mqtt (options of the client), kept (choices of an earlier life), now
+   * @param {object} options url, prefix, site, mqtt (options of the client), kept (what an earlier life left of choices by hand), now
    */
-  constructor ({ url, prefix = 'pems', site, mqtt: client = {}, kept = [], now = Date.now }) {
+  constructor ({ url, prefix = 'pems', site, mqtt: client = {}, kept = {}, now = Date.now }) {
     super()
     this.setMaxListeners(0)
     this.base = `${prefix}/${site}`
@@ -36,18 +36,25 @@ class Site extends EventEmitter {
 
   get now () { return this._now() }
 
+  /** Whether PEMS is known to be down, so that this side has to act. */
+  get down () { return ['offline', 'silent'].includes(this.house.core(this.now)) }
+
   /** Connect, and stay connected until `close`. */
   open () {
     this._client = mqtt.connect(this.url, {
       reconnectPeriod: 1000,
-      // What could not be sent is told to who asked; nothing is kept for later, when nobody wants it any more.
+      // What could not be sent is told to who asked; nothing is kept for later, when nobody wants it any more (see _lost).
       queueQoSZero: false,
       clean: true,
       resubscribe: false,
       will: { topic: `${this.base}/carrier`, payload: JSON.stringify({ devices: [] }), qos: 1, retain: false },
       ...this._options
     })
-    this._client.on('connect', () => this._connected())
+    this._client.on('connect', () => {
+      // Messages are small: they must not wait for each other's acknowledgement in the kernel (40 ms each).
+      if (this._client.stream.setNoDelay) this._client.stream.setNoDelay(true)
+      this._connected()
+    })
     this._client.on('close', () => this._lost())
     this._client.on('error', (error) => this.emit('trouble', error))
     this._client.on('message', (topic, payload, packet) => this._hear(topic, payload, packet))
@@ -69,28 +76,21 @@ class Site extends EventEmitter {
    */
   publish (topic, payload, options = { qos: 1, retain: false }) {
     if (!this.house.connected) return Promise.reject(new Error(`no connection to the broker ${shownUrl(this.url)}; nothing was sent`))
-    return new Promise((resolve, reject) => {
-      const lost = () => reject(new Error('the connection to the broker broke; it is unknown whether this was sent'))
-      this._client.once('close', lost)
-      this._client.publish(topic, payload, options, (error) => {
-        this._client.removeListener('close', lost)
-        if (error) reject(error)
-        else resolve()
-      })
-    })
+    return new Promise((resolve, reject) => this._client.publish(topic, payload, options, (error) => error ? reject(lost(error)) : resolve()))
   }
 
   /**
    * Ask PEMS for something.
-   * @param {string} topic below the prefix: override/set, override/clear, emergency/set, stage/set
+   * @param {string} topic below the prefix: override/set, override/clear, emergency/set, stage/set, alert/ack
    * @returns {Promise<object>} what was asked
    * @throws {Error} if it cannot be understood, or there is no connection
    */
   async ask (topic, said) {
     const make = REQUESTS[topic]
     if (make === undefined) throw new Error(`found ${JSON.stringify(topic)}; allowed: ${Object.keys(REQUESTS).join(', ')}`)
+    if (said === null || typeof said !== 'object') throw new Error(`${topic}: found ${JSON.stringify(said)}; allowed: an object`)
     const request = make(said)
-    if (topic.startsWith('override/') && ['offline', 'silent'].includes(this.house.core(this.now))) return this._byHand(topic, request)
+    if (this.down) return this._byHand(topic, request)
     await this.publish(`${this.base}/${topic}`, JSON.stringify(request))
     return request
   }
@@ -117,21 +117,42 @@ class Site extends EventEmitter {
   }
 
   async _byHand (topic, request) {
-    const house = this.house
-    if (topic === 'override/set') {
-      const choice = this.byHand.choose(house, request, this.now)
+    if (topic === 'override/set') return this._choose(request)
+    if (topic === 'override/clear') {
+      const devices = this.byHand.clear(this.house, request)
       this._changed()
-      const became = await this.carrier.carry({ device: choice.device, control: choice.control, wire: choice.wire })
-      if (became.result !== 'carried') {
-        this.byHand.clear(choice.device, choice.control)
-        this._changed()
-        throw new Error(`${choice.device}/${choice.control}: ${became.detail}`)
-      }
-      return choice
+      await this._release(devices)
+      return request
     }
-    const cleared = this.byHand.clear(request.device, request.control)
+    if (topic === 'emergency/set') return this._stop(request)
+    throw new Error(`${topic}: found a request while PEMS is ${this.house.core(this.now)}; allowed: when it is back`)
+  }
+
+  async _choose (request) {
+    const stopped = this.byHand.stop || (this.house.emergency && this.house.emergency.stopped && this.house.emergency)
+    if (stopped) throw new Error(`${request.device}/${request.control}: found an emergency stop by ${stopped.by}; allowed: nothing until it is reset`)
+    const choice = this.byHand.choose(this.house, request, this.now)
     this._changed()
-    await this._release(cleared.map((choice) => choice.device))
+    const became = await this.carrier.carry({ device: choice.device, control: choice.control, wire: choice.wire })
+    if (became.result !== 'carried') {
+      this.byHand.drop([choice])
+      this._changed()
+      throw new Error(`${choice.device}/${choice.control}: ${became.result === 'core' ? 'only PEMS itself speaks to it' : became.detail}`)
+    }
+    return choice
+  }
+
+  /** An emergency stop while PEMS is down: everything is given back now, and PEMS is told as soon as it is back. */
+  async _stop (request) {
+    if (request.action === 'reset') {
+      if (this.byHand.stop === null) throw new Error(`emergency: found a reset while PEMS is ${this.house.core(this.now)}; allowed: when it is back`)
+      this.byHand.stop = null
+    } else {
+      this.byHand.stop = request
+      this.byHand.drop(this.byHand.all)
+    }
+    this._changed()
+    if (request.action === 'stop') await this._release(Object.keys(this.house.devices))
     return request
   }
 
@@ -140,7 +161,8 @@ class Site extends EventEmitter {
     for (const device of new Set(devices)) {
       const known = this.house.devices[device]
       if (!this.byHand.holds(device) && known && known.release) {
-        await this.carrier.carry({ device, control: '', wire: known.release.wire, releases: true })
+        const became = await this.carrier.carry({ device, control: '', wire: known.release.wire, releases: true })
+        if (became.result !== 'carried') this.emit('trouble', new Error(`${device} is not given back: ${became.detail || 'only PEMS itself speaks to it'}`))
       }
     }
   }
@@ -158,6 +180,8 @@ class Site extends EventEmitter {
   }
 
   _lost () {
+    // The client would send again after a reconnect what the broker has not acknowledged.
+    for (const id of Object.keys(this._client.outgoing)) this._client.removeOutgoingMessage(Number(id))
     if (!this.house.connected) return
     this.house.connected = false
     this.house.connectedSince = null
@@ -177,30 +201,46 @@ class Site extends EventEmitter {
       return
     }
     this.emit('said', name, said)
-    if (name === 'heartbeat' || name === 'status') this._handOver()
+    if (this.house.core(this.now) === 'running') this._handedOver(name, said)
+    if (name === 'heartbeat') this._handOver()
     this._changed()
   }
 
-  /** PEMS owns overrides: what was chosen while it was down is handed to it as soon as it beats. */
+  /** PEMS owns overrides: what was chosen while it was down is handed to it at each beat, until it shows that it has it. */
   _handOver () {
-    if (this.house.core(this.now) !== 'running' || this.byHand.all.length === 0) return
-    this.byHand.ended(this.house, this.now)
-    for (const request of this.byHand.handOver()) {
-      this.publish(`${this.base}/override/set`, JSON.stringify(request)).catch((error) => this.emit('trouble', error))
+    const { byHand, house } = this
+    if (house.core(this.now) !== 'running') return
+    byHand.ended(this.now)
+    for (const { device, control, value } of byHand.refused()) {
+      house.refuse('override/set', `${device}/${control}: PEMS did not take over ${JSON.stringify(value)}, which was chosen while it was down`, this.now)
     }
-    this._changed()
+    const trouble = (error) => this.emit('trouble', error)
+    if (byHand.stop !== null) this.publish(`${this.base}/emergency/set`, JSON.stringify(byHand.stop)).catch(trouble)
+    for (const request of byHand.clearsLeft(house)) this.publish(`${this.base}/override/clear`, JSON.stringify(request)).catch(trouble)
+    for (const request of byHand.handOver(house, this.now)) this.publish(`${this.base}/override/set`, JSON.stringify(request)).catch(trouble)
+  }
+
+  /** What PEMS shows as its own needs no keeping here. */
+  _handedOver (name, said) {
+    if (name.startsWith('override/') && said !== null) this.byHand.taken(said)
+    if (name === 'emergency' && said !== null && said.stopped) this.byHand.stop = null
   }
 
   _tick () {
-    const ended = this.byHand.ended(this.house, this.now)
+    const ended = this.byHand.ended(this.now)
     if (ended.length > 0) {
-      this._release(ended.map((choice) => choice.device)).catch((error) => this.emit('trouble', error))
+      // While PEMS is there, it ends what it has taken over.
+      if (this.down) this._release(ended.map((choice) => choice.device)).catch((error) => this.emit('trouble', error))
       this._changed()
     }
     this.emit('tick')
   }
 
   _changed () { this.emit('change') }
+}
+
+function lost (error) {
+  return new Error(`the connection to the broker broke; it is unknown whether this was sent (${error.message})`)
 }
 
 function shownUrl (url) {

@@ -38,7 +38,7 @@ const MESSAGES = {
     ...(udpTarget(target) ? [] : [`target: found ${JSON.stringify(target)}; allowed: host:port`]),
     ...(typeof body === 'string' ? [] : [`body: found ${JSON.stringify(body)}; allowed: a text`])
   ],
-  http: ({ target }) => httpTarget(target) ? [] : [`target: found ${JSON.stringify(target)}; allowed: http(s)://host/path`],
+  http: ({ target, carried_by: by }) => by === 'core' || httpTarget(target) ? [] : [`target: found ${JSON.stringify(target)}; allowed: http(s)://host/path`],
   modbus: () => []
 }
 
@@ -66,7 +66,7 @@ function httpTarget (target) {
 async function carry (wire, lines) {
   const faults = faultsOf(wire)
   if (faults.length > 0) throw new Error(faults.join('; '))
-  if (wire.some((message) => message.transport === 'modbus')) return CORE
+  if (wire.some((message) => message.transport === 'modbus' || message.carried_by === 'core')) return CORE
   for (const message of wire) await CARRIERS[message.transport](message, lines)
   return CARRIED
 }

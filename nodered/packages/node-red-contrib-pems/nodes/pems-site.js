@@ -26,10 +26,10 @@ module.exports = function (RED) {
         mqtt: client,
         kept
       })
-      let known = JSON.stringify(node.site.byHand.all)
+      let known = JSON.stringify(node.site.byHand.kept)
       node.site.on('change', () => {
-        const now = JSON.stringify(node.site.byHand.all)
-        if (now !== known) choices.set('choices', node.site.byHand.all, store)
+        const now = JSON.stringify(node.site.byHand.kept)
+        if (now !== known) choices.set('choices', JSON.parse(now), store)
         known = now
       })
       let told = ''
@@ -41,7 +41,7 @@ module.exports = function (RED) {
       node.site.open()
     }
     // Read at once: nodes of the same deploy look for the site while they are made.
-    open(choices.get('choices', store) || [])
+    open(choices.get('choices', store) || {})
     node.on('close', (done) => node.site.close().then(() => done(), done))
   }
   RED.nodes.registerType('pems-site', PemsSite, { credentials: { user: { type: 'text' }, password: { type: 'password' } } })
