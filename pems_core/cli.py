@@ -15,6 +15,7 @@ FAILED = 1
 COMMANDS = {
     "check": "Check a house file, or with --connect the house itself, without a write.",
     "demo": "Run the example house live: no configuration, no hardware.",
+    "explain": "Say why the house did something, and what something else would have cost.",
     "guard": "Watch an engine from outside, and give its devices back if it dies or hangs.",
     "history": "Show what is known of the past, and take more from a database.",
     "nodered": "Run Node-RED in front of PEMS: flows, pages, manual overrides.",
@@ -22,6 +23,7 @@ COMMANDS = {
     "plan": "Make one plan and say why it does what it does.",
     "plugins": "List the plugins, what they give, and what is wrong with them.",
     "release": "Give devices back to their own control and only observe them.",
+    "replay": "Plan a recorded cycle again, and compare it to the last bit.",
     "run": "Run a house live, until Ctrl-C or SIGTERM; then give its devices back.",
     "simulate": "Let a strategy run a simulated house, and say what it saved.",
     "stage": "Show or set how far each device is trusted.",

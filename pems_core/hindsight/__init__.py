@@ -1,0 +1,1 @@
+"""What is made of the ledger afterwards: the same plan again, why, what it saved, and what it missed."""
