@@ -79,6 +79,11 @@ class Home:
         self._running = asyncio.create_task(run_house(self._blueprint, began))
         await begun.wait()
 
+    async def settled(self) -> None:
+        """Wait until both devices have been read and a plan is in force."""
+        while self.engine.live.followed is None or len(self.engine.live.state.devices) < 2:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.1)
+
     async def stop_core(self) -> None:
         """End the engine in good order; devices are given back."""
         if self._engine is None or self._running is None:

@@ -23,7 +23,8 @@ module.exports = function (RED) {
       onAction: true,
       // Dashboard sends whatever comes in to every browser, once for each node. The hub sends what has changed, once.
       beforeSend: (msg) => {
-        if (msg.pems_asked) return { topic: msg.topic, payload: msg.payload, _client: msg._client }
+        // A request travels as one object: Dashboard puts a topic of its own into what comes from a page.
+        if (msg.pems_asked) return { ...msg.pems_asked, _client: msg._client }
         if (msg.topic === 'house') tell(hub.take(msg.payload, Date.now()))
         else if (typeof msg.payload?.ok === 'boolean') base.emit('pems:answer', msg, null)
         return {}

@@ -173,7 +173,7 @@ export function ask (topic, payload, answer) {
     say(t.value('ask.no_line'), 'error')
     return false
   }
-  line.socket.emit('widget-action', line.id, { pems_asked: true, topic, payload })
+  line.socket.emit('widget-action', line.id, { pems_asked: { topic, payload } })
   if (answer) asked[answer] = Date.now()
   return true
 }

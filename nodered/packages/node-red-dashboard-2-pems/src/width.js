@@ -10,7 +10,7 @@ export function useWidth (otherwise = 320) {
   const width = ref(otherwise)
   let watcher = null
   onMounted(() => {
-    watcher = new ResizeObserver(([entry]) => { width.value = Math.max(200, Math.round(entry.contentRect.width)) })
+    watcher = new ResizeObserver(([entry]) => { width.value = Math.max(60, Math.round(entry.contentRect.width)) })
     watcher.observe(box.value)
   })
   onBeforeUnmount(() => watcher?.disconnect())

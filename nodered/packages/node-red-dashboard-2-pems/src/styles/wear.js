@@ -16,5 +16,4 @@ export function wear (adminRoot) {
     css
   ].join('\n')
   document.head.append(style)
-  document.documentElement.classList.add('pems-on')
 }
