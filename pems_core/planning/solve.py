@@ -111,6 +111,8 @@ class _Search:
         if guess.x is not None and guess.objective <= floor.objective + self.limits.gap:
             return guess, True
         searched = self._searched(held, floor, guess)
+        if searched.x is None and guess.x is None:
+            searched = self._solve(held)
         complete = searched.status is Status.OPTIMAL
         if searched.x is not None:
             # Flows at given states, with heaters free again, and their duals come from one more relaxation.
@@ -149,7 +151,8 @@ class _Search:
             return self._solve(relaxed)
         settled = self.rooms.settle(self.solver, relaxed, self.course, self.left_s, self.limits.gap)
         in_time = self.left_s() > self.limits.time_limit_s / 2
-        if settled.solution is None or (settled.apart_k > TOO_FAR_K and in_time):
+        vague = settled.apart_k > TOO_FAR_K or settled.bound == -np.inf
+        if settled.solution is None or (vague and in_time):
             # Rooms so tied to each other that courses do not agree are solved as a whole, which takes longer.
             self.rooms = None
             return self._solve(relaxed)
@@ -164,11 +167,11 @@ class _Search:
 
     def _searched(self, held: StandardForm, floor: Solution, guess: Solution) -> Solution:
         """Branch on the operating states; heaters stay as the relaxation has them, which leaves little to search."""
-        enough_s = SEARCH_SHARE * self.limits.time_limit_s if guess.x is not None else self.left_s()
-        if self.rooms is not None:
-            heaters = self.rooms.controls
-            held = replace(held.fixed(heaters, floor.found[heaters]), whole=held.whole)
-        return self._solve(held, min(self.left_s(), enough_s))
+        enough_s = min(self.left_s(), SEARCH_SHARE * self.limits.time_limit_s)
+        if self.rooms is None:
+            return self._solve(held, enough_s if guess.x is not None else self.left_s(), start=guess.x)
+        heaters = self.rooms.controls
+        return self._solve(held.fixed(heaters, floor.found[heaters]), enough_s)
 
     def _guess(self, held: StandardForm, x: Floats) -> Solution:
         guessed = _hold(held, self.compiled, _by_value(self.compiled, self.compiled.model.guesses, x))
