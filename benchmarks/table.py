@@ -16,12 +16,14 @@ PLOTTED = "growth"
 
 
 def write(document: Path, benchmarks: Sequence[Benchmark], found: Sequence[Results], date: str) -> None:
-    """Replace what stands between the markers of the document, and draw the picture if there is growth.
+    """Renew what stands between the markers of the document, and draw the picture if there is growth.
+
+    Sections of benchmarks that were not run again stay as they are.
 
     :raises ValueError: if the document has not both markers once, in order.
     """
     text = document.read_text(encoding="utf-8")
-    document.write_text(between_markers(text, markdown(benchmarks, found, date)), encoding="utf-8")
+    document.write_text(between_markers(text, markdown(benchmarks, found, date, text)), encoding="utf-8")
     for results in found:
         if results.benchmark == PLOTTED:
             draw_growth(results.rows, document.parent / PICTURE)
@@ -35,20 +37,40 @@ def between_markers(text: str, content: str) -> str:
     return f"{before}{BEGIN}\n\n{content.strip()}\n\n{END}{rest.partition(END)[2]}"
 
 
-def markdown(benchmarks: Sequence[Benchmark], found: Sequence[Results], date: str) -> str:
-    """One section a benchmark, in the order of the benchmarks; those that were not run are named."""
+def markdown(benchmarks: Sequence[Benchmark], found: Sequence[Results], date: str, before: str = "") -> str:
+    """One section a benchmark, in the order of the benchmarks; those that were not run are named.
+
+    :param before: a document that may have sections of benchmarks that were run earlier.
+    """
     by_name = {results.benchmark: results for results in found}
+    earlier = sections_of(before)
     common = set.intersection(*(set(results.about.items()) for results in found)) if found else set()
-    sections = [_section(b, by_name[b.name], common) for b in benchmarks if b.name in by_name]
-    missing = [b.name for b in benchmarks if b.name not in by_name]
-    head = f"Written {date}.{_summary(found)}" + (f" Not run: {', '.join(missing)}." if missing else "")
+    sections = [
+        _section(b, by_name[b.name], common) if b.name in by_name else earlier[b.title]
+        for b in benchmarks
+        if b.name in by_name or b.title in earlier
+    ]
+    missing = [b.name for b in benchmarks if b.name not in by_name and b.title not in earlier]
+    head = f"Written {date}.{_summary(sections)}" + (f" Not run: {', '.join(missing)}." if missing else "")
     facts = ["\n".join(_facts(sorted(common)))] if common else []
     return "\n\n".join([head, *facts, *sections])
 
 
-def _summary(found: Sequence[Results]) -> str:
-    verdicts = [row.reached for results in found for row in results.rows if row.reached is not None]
-    return f" {sum(verdicts)} of {len(verdicts)} bars are reached." if verdicts else ""
+def sections_of(document: str) -> dict[str, str]:
+    """The sections between the markers of a document, by title.
+
+    >>> sections_of(BEGIN + " Written. ## Growth of it ## Time" + END)
+    {}
+    >>> sections_of(BEGIN + "\\n\\n## Growth\\n\\nof it\\n\\n## Time\\n" + END)
+    {'Growth': '## Growth\\n\\nof it', 'Time': '## Time'}
+    """
+    _, *sections = document.partition(BEGIN)[2].partition(END)[0].split("\n## ")
+    return {section.partition("\n")[0].strip(): f"## {section.strip()}" for section in sections}
+
+
+def _summary(sections: Sequence[str]) -> str:
+    reached, missed = (sum(section.count(f"| {verdict} |") for section in sections) for verdict in ("yes", "**no**"))
+    return f" {reached} of {reached + missed} bars are reached." if reached + missed else ""
 
 
 def _section(benchmark: Benchmark, results: Results, common: Collection[tuple[str, str]]) -> str:

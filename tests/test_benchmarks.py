@@ -189,3 +189,12 @@ def test_the_same_growth_gives_the_same_picture(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         draw_growth(rows, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_what_was_not_run_again_stays_in_the_document() -> None:
+    asked = [Benchmark(name, name.title(), "How.", lambda _: iter(())) for name in ("speed", "savings", "growth")]
+    old = markdown(asked, [Results("speed", {}, (Row("slow", 9.0, "s", Bar("<", 5.0)),))], "2025-12-01")
+    document = f"# Benchmarks\n\n{BEGIN}\n\n{old}\n\n{END}\n"
+    text = markdown(asked, [Results("savings", {}, (Row("saved", 9.0, "%", Bar(">", 5.0)),))], "2025-12-02", document)
+    assert "Written 2025-12-02. 1 of 2 bars are reached. Not run: growth." in text
+    assert text.index("| slow | 9.00 s | < 5 | **no** |") < text.index("| saved | 9.00 % | > 5 | yes |")
