@@ -26,7 +26,8 @@ endif
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: setup-run ## Set up everything and run a simulated house live, until Ctrl-C
+demo: setup-run ## Set up everything and run a simulated house live with its pages, until Ctrl-C
+	@$(MAKE) --no-print-directory nodered || echo "Node-RED could not be installed: the demo goes on without its pages."
 	$(BIN)/pems demo
 
 # On a busy machine a test that lives by a fast clock may be late: it is tried again.
@@ -39,11 +40,13 @@ gate: setup programs nodered/node_modules/.installed-for-development ## Play the
 nodered: setup-run nodered/node_modules/.installed ## Install Node-RED and what its flows need; no Node.js is needed beforehand
 
 nodered/node_modules/.installed: nodered/package-lock.json nodered/.npmrc
-	$(BIN)/python -c "from pems_core.nodered import install; install()"
+	@echo "Installing Node-RED; this takes a minute or two."
+	@$(BIN)/python -m pems_core.nodered
 	@touch $@
 
 nodered/node_modules/.installed-for-development: nodered/package-lock.json nodered/.npmrc
-	$(BIN)/python -c "from pems_core.nodered import install; install(development=True)"
+	@echo "Installing Node-RED and what its tests need; this takes a minute or two."
+	@$(BIN)/python -m pems_core.nodered --development
 	@touch nodered/node_modules/.installed $@
 
 check: setup ## Formatting, lint, types and import contracts

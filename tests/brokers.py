@@ -35,13 +35,16 @@ class Mosquitto:
         :param lines: of mosquitto.conf, in place of anonymous access on a plain listener.
         """
         self.port = free_port()
+        self.folder = folder
         self._program = program("mosquitto")
         self._config = folder / f"mosquitto-{self.port}.conf"
         said = [line.format(port=self.port) for line in lines] or [
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
         ]
-        self._config.write_text("\n".join(["persistence false", "max_queued_messages 100000", *said, ""]))
+        self._config.write_text(
+            "\n".join(["persistence false", "max_queued_messages 100000", "set_tcp_nodelay true", *said, ""])
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from pems_core.commanding.overrides import Overrides
-from pems_core.config import load_config
+from pems_core.config import SiteSection, load_config, load_section
 from pems_core.domain import HOUR, QUARTER, CycleReport, HeatingSpec, HeatingState, InverterState, Plan
+from pems_core.nodered import NodeRed, NotInstalled, program
 from pems_core.plugins import declared_sections, load_plugins
 from pems_core.runtime.build import Blueprint
 from pems_core.runtime.engine import Ended, Engine
@@ -34,6 +35,8 @@ from .options import SEED
 BEGINS = time(14, 50)
 """Local time at which the demo starts: with rooms warm, and the dear hours of the evening ahead."""
 MOST_DAYS = 8.0
+CARRIED = ("inverter", "heating")
+"""Devices that are told through Node-RED."""
 HEADINGS = ("time", "price", "SOC", "mode", "grid", "PV", "rooms", "cost", "planned", "why")
 
 
@@ -46,7 +49,8 @@ def demo(speed: float, hours: float | None, port: int | None, seed: int) -> None
     """Run the example house live: no configuration, no hardware.
 
     A simulated inverter and a simulated Miniserver are real servers behind a broker; the engine is the one of
-    `pems run`, and controls them. Days are generated, and the clock runs fast.
+    `pems run`, and controls them. Days are generated, and the clock runs fast. Node-RED carries what it tells them and
+    shows the house on pages, if it is installed (make nodered).
     """
     # Alerts are on the topic `alert`; between the lines of the table they would only confuse.
     logging.getLogger("pems_core.runtime.contract").setLevel(logging.ERROR)
@@ -82,12 +86,35 @@ class Demo:
                 broker = await stack.enter_async_context(EmbeddedBroker(port))
             except OSError as error:
                 raise click.ClickException(f"--port: {error}") from error
-            self._build(broker)
+            front = self._front(broker)
+            self._build(broker, carries=CARRIED if front else ())
             self._say_where(broker)
             for time in (self.clock.run(), self._end_in_time()):
                 stack.callback(asyncio.create_task(time).cancel)
+            if front is not None:
+                stack.push_async_callback(front.stop)
+                stack.callback(asyncio.create_task(self._open(front)).cancel)
             async with self.house.serving():
                 return await run_house(self.blueprint, self._begun)
+
+    def _front(self, broker: EmbeddedBroker) -> NodeRed | None:
+        """Node-RED in front of the house; None if it is not installed: the demo goes on without."""
+        try:
+            program()
+        except NotInstalled as fault:
+            click.echo(f"Without pages: {fault}")
+            return None
+        site = load_section(example_house(), "site", SiteSection, {})
+        return NodeRed(broker.url, site.name, self.folder / "node-red")
+
+    async def _open(self, front: NodeRed) -> None:
+        """Start Node-RED beside the house, and say where its pages are."""
+        try:
+            await front.start()
+        except NotInstalled as fault:
+            click.echo(f"Without pages: {fault}")
+        else:
+            click.echo(f"Pages: {front.pages}")
 
     async def _end_in_time(self) -> None:
         """End the engine when the hours are over."""
@@ -96,8 +123,8 @@ class Demo:
         await self.clock.sleep(self.hours * HOUR.total_seconds())
         self._engine.end(f"{self.hours:g} hours are over")
 
-    def _build(self, broker: EmbeddedBroker) -> None:
-        file = live_house_file(example_house(), self.folder, broker.url)
+    def _build(self, broker: EmbeddedBroker, carries: Sequence[str]) -> None:
+        file = live_house_file(example_house(), self.folder, broker.url, carries)
         plugins = load_plugins()
         config = load_config(file, declared_sections(plugins), {})
         built = read_house(config, plugins)

@@ -44,14 +44,20 @@ def nodered(house: Path, port: int, host: str) -> None:
         host=host,
         environ={**({"PEMS_MQTT_USER": mqtt.user} if mqtt.user else {}), **secrets},
     )
-    asyncio.run(_serve(front))
+    code = asyncio.run(_serve(front))
+    if code:
+        raise click.ClickException(f"Node-RED ended with {code}; see {front.log}")
 
 
-async def _serve(front: NodeRed) -> None:
-    ended = asyncio.Event()
+async def _serve(front: NodeRed) -> int:
+    """Serve until a signal comes, or Node-RED ends by itself; with what code then."""
+    asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
     async with front.serving():
         click.echo(f"Pages: {front.pages}")
         click.echo(f"Log:   {front.log}")
-        await ended.wait()
+        ended, told = asyncio.create_task(front.ended()), asyncio.create_task(asked.wait())
+        await asyncio.wait([ended, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        return ended.result() if ended.done() else 0

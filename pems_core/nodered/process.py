@@ -76,6 +76,11 @@ class NodeRed:
             await self.stop()
             raise NotInstalled(f"Node-RED did not start in {STARTED_WITHIN_S:g} s; see {self.log}") from None
 
+    async def ended(self) -> int:
+        """Wait until it ends by itself; with what code."""
+        assert self._process is not None
+        return await self._process.wait()
+
     async def stop(self) -> None:
         """End it in good order, or else at once."""
         process = self._process

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,19 +30,24 @@ folder = "state"
 
 [stages]
 default = "control"
+
+[nodered]
+carries = [{carries}]
 """
-_LIVE_SECTION = re.compile(r"^\[(mqtt|state|stages)\]\n(?:(?!^\[)[^\n]*\n)*", re.MULTILINE)
+_LIVE_SECTION = re.compile(r"^\[(mqtt|state|stages|nodered)\]\n(?:(?!^\[)[^\n]*\n)*", re.MULTILINE)
 
 
-def live_house_file(example: Path, folder: Path, url: str) -> Path:
+def live_house_file(example: Path, folder: Path, url: str, carries: Sequence[str] = ()) -> Path:
     """A copy of a house file whose devices are behind the broker at `url` and are all in stage control.
 
     :param folder: where the copy and the state go.
+    :param carries: devices that are told through Node-RED.
     """
     text = _LIVE_SECTION.sub("", example.read_text(encoding="utf-8"))
     copy = folder / "pems.toml"
     # The sections go before the first one: what stands behind a list of tables would belong to it.
-    copy.write_text(re.sub(r"^\[", LIVE_SECTIONS.format(url=url) + "\n[", text, count=1, flags=re.MULTILINE))
+    sections = LIVE_SECTIONS.format(url=url, carries=", ".join(f'"{name}"' for name in carries))
+    copy.write_text(re.sub(r"^\[", sections + "\n[", text, count=1, flags=re.MULTILINE))
     return copy
 
 

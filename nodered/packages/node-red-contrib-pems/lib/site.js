@@ -189,6 +189,8 @@ class Site extends EventEmitter {
   }
 
   _hear (topic, payload, packet) {
+    // Some brokers hand every retained message to every client.
+    if (!topic.startsWith(`${this.base}/`)) return
     const name = topic.slice(this.base.length + 1)
     let said
     try {
