@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import gettempdir
 from zlib import crc32
 
-import numpy as np
 import pandas as pd
 
 from pems_core.alerting.judge import Judge
@@ -40,7 +39,7 @@ from pems_core.domain import (
 from pems_core.planning.planner import Planner
 from pems_core.recording.metrics import Household, Metrics, Moment
 from pems_core.recording.metrics.events import alert_points
-from pems_core.recording.metrics.money import Money, Saved, money_points
+from pems_core.recording.metrics.money import PRICES, Saved, metered, money_points
 from pems_core.recording.metrics.system import SystemGauge
 from pems_core.recording.points import Point
 from pems_core.simulation.experiment import Experiment
@@ -54,6 +53,8 @@ START = datetime(2025, 3, 16, 23, tzinfo=UTC)
 """Midnight in the house, on a Monday at the end of the heating season: there is sun, and rooms are heated."""
 DAYS = 7
 END = START + timedelta(days=DAYS)
+MONTH = datetime(2025, 2, 28, 23, tzinfo=UTC)
+"""Midnight at the begin of its month."""
 EVERY = timedelta(hours=2)
 BASELINES = ("thermostat_only", "self_use", "rules")
 SEED = 1
@@ -207,20 +208,17 @@ class Week:
 
     def _money(self) -> Iterator[Point]:
         """Bills of the week and of the baselines, each of which lives through the same week."""
-        own = self.house.flows()
+        prices = self.scenario.between(START, END).frame[list(PRICES)]
+        own = self.house.flows().join(prices)
         others = {name: self._baseline(name) for name in BASELINES}
-        prices = self.scenario.between(START, END).frame[["import_price_per_kwh", "feed_in_price_per_kwh"]]
         for k in range(DAYS):
-            today = slice(k * 96, (k + 1) * 96)
-            week, month = slice(0, (k + 1) * 96), slice(0, (k + 1) * 96)
-            begin = START + timedelta(days=k)
-            for period, start, part in (
-                ("day", begin, today),
-                ("week", START, week),
-                ("month", datetime(2025, 2, 28, 23, tzinfo=UTC), month),
-            ):
-                money = _figures(period, start, own.iloc[part], prices.iloc[part], others, part)
-                yield from money_points(self.built.site.name, money)
+            end = (k + 1) * 96
+            day = START + timedelta(days=k)
+            for period, start, begin in (("day", day, k * 96), ("week", START, 0), ("month", MONTH, 0)):
+                bill = metered(period, start, own.iloc[begin:end]).bill
+                bills = {name: float(flows["cost"].iloc[begin:end].sum()) for name, flows in others.items()}
+                saved = {name: Saved(other, other - bill) for name, other in bills.items()}
+                yield from money_points(self.built.site.name, metered(period, start, own.iloc[begin:end], saved))
 
     def _baseline(self, name: str) -> pd.DataFrame:
         alone = Experiment(
@@ -232,37 +230,3 @@ class Week:
 def _age(point: str, now: datetime) -> timedelta:
     """Instruments are asked one after the other: what is read is some seconds old."""
     return timedelta(seconds=2 + crc32(f"{point}{now}".encode()) % 28)
-
-
-def _figures(
-    period: str,
-    start: datetime,
-    own: pd.DataFrame,
-    prices: pd.DataFrame,
-    others: Mapping[str, pd.DataFrame],
-    part: slice,
-) -> Money:
-    """The figures of some quarter hours; what is stored at their end is left out of account."""
-    hours = QUARTER / HOUR
-    bill = float(own["cost"].sum())
-    buy, sell = prices["import_price_per_kwh"].to_numpy(), prices["feed_in_price_per_kwh"].to_numpy()
-    charge, discharge = own["battery_charge_kw"].to_numpy(), own["battery_discharge_kw"].to_numpy()
-    heating, pv = own["heating_kw"].to_numpy(), own["pv_kw"].to_numpy()
-    bought, sold = own["grid_import_kw"].to_numpy(), own["grid_export_kw"].to_numpy()
-    from_grid = np.clip(np.minimum(charge - pv, bought), 0.0, None)
-    load = float((own["base_load_kw"] + own["heating_kw"]).sum())
-    bills = {name: float(flows["cost"].iloc[part].sum()) for name, flows in others.items()}
-    return Money(
-        period,
-        start,
-        bill,
-        saved={name: Saved(other, other - bill, 0.05 * abs(other - bill)) for name, other in bills.items()},
-        arbitrage=float(
-            ((discharge - from_grid) * buy - (charge - from_grid) * np.clip(sell, 0.0, None)).sum() * hours
-        ),
-        heating_shift=float((heating * (buy.mean() - buy)).sum() * hours),
-        export_revenue=float((sold * sell).sum() * hours),
-        self_consumption_share=1.0 - float(sold.sum()) / float(pv.sum()) if pv.sum() else None,
-        self_sufficiency_share=1.0 - float(bought.sum()) / load if load else None,
-        peak_kw=float(bought.max()),
-    )

@@ -297,12 +297,16 @@ EVENTS = Measurement(
 MONEY = Measurement(
     "money",
     "What was paid and saved in a day, week or month",
-    "each cycle; time is the start of the local day, week or month, so that the newest figures replace the older ones",
+    "every 15 min; time is the start of the local day, week or month, so that newer figures replace older ones",
     (
-        Metric("bill", CURRENCY, "metered import less feed-in at the prices known that day"),
-        Metric("arbitrage", CURRENCY, "gained by charging in cheap hours and discharging in dear ones"),
-        Metric("heating_shift", CURRENCY, "gained by heating in cheap hours"),
-        Metric("export_revenue", CURRENCY, "earned by feeding in"),
+        Metric("bill", CURRENCY, "Σ import · import price - feed-in · feed-in price, metered, as known that day"),
+        Metric(
+            "arbitrage",
+            CURRENCY,
+            "Σ (discharge - charge from the grid) · import price - charge of PV · feed-in price, at least 0",
+        ),
+        Metric("heating_shift", CURRENCY, "Σ heating · (mean import price of the day (UTC) - import price)"),
+        Metric("export_revenue", CURRENCY, "Σ feed-in · feed-in price"),
         Metric("self_consumption_share", SHARE, "1 - feed-in / PV"),
         Metric("self_sufficiency_share", SHARE, "1 - import / load"),
         Metric("peak_kw", "kW", "highest import mean of a quarter hour"),

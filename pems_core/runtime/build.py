@@ -64,6 +64,7 @@ from .patience import BoundedPlanner
 from .prices import FILE, PriceBook
 from .recording import Recording
 from .state_folder import StateFolder
+from .till import Till
 from .triggers import Triggers
 
 SAMPLE_EVERY_S = 60.0
@@ -180,15 +181,17 @@ class Blueprint:
         lines = HouseLines(section, self.clock, live.commanding.wear, f"pems-{self.house.site.name}", will)
         alerts = self.config[AlertsSection]
         trend = ErrorTrend(alerts.model_error_factor)
+        recording, rules = self.recording(live, trend), HouseRules(live, alerts, self.folder.path, trend)
         return Engine(
             live,
             lines,
             self.folder,
             self.prefix,
             mqtt=section is not None,
-            recording=self.recording(live, trend),
+            recording=recording,
             chronicle=self.chronicle(live),
-            rules=HouseRules(live, alerts, self.folder.path, trend),
+            rules=rules,
+            till=Till(live, self.folder.ledger, recording, rules),
             notifier=self.notifier(live),
             finished=[self._tell_plugins(live)],
         )

@@ -29,6 +29,7 @@ from .recording import Recording
 from .requests import Requests
 from .state_folder import StateFolder, write_json
 from .supervise import keep_going
+from .till import Till
 from .triggers import price_changes
 from .watch import Watch
 from .words import instant
@@ -75,6 +76,7 @@ class Engine:
     :param recording: makes metrics of what happens.
     :param chronicle: tells the ledger what happens.
     :param rules: see what is wrong by the numbers.
+    :param till: counts what is paid and earned.
     :param notifier: tells people of alerts; none if nobody wants to be told.
     :param finished: told each cycle's report, and why it ran.
     """
@@ -87,6 +89,7 @@ class Engine:
     recording: Recording | None = None
     chronicle: Chronicle | None = None
     rules: HouseRules | None = None
+    till: Till | None = None
     notifier: Notifier | None = None
     finished: Sequence[Watcher] = ()
     session: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -153,7 +156,7 @@ class Engine:
             ("end", self._ended()),
         ]
         kept = (("recording", self.recording), ("chronicle", self.chronicle))
-        beside = (*kept, ("rules", self.rules), ("notifications", self.notifier))
+        beside = (*kept, ("rules", self.rules), ("money", self.till), ("notifications", self.notifier))
         tasks += [(name, self._beside(name, one.run)) for name, one in beside if one is not None]
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
 

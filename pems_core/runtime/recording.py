@@ -80,11 +80,11 @@ class Recording:
 
     async def look(self, report: CycleReport, reasons: Sequence[str]) -> None:
         """Take a cycle into account."""
-        self._put(self.metrics.cycle(report))
+        self.put(self.metrics.cycle(report))
 
     def told(self, news: News) -> None:
         """Keep that alerts began and ended."""
-        self._put(alert_points(self.metrics.household.site, self.live.now, news.begun, news.over))
+        self.put(alert_points(self.metrics.household.site, self.live.now, news.begun, news.over))
 
     def sample(self) -> None:
         """Keep what is measured now."""
@@ -99,7 +99,7 @@ class Recording:
         if quarter is not None and quarter != self._quarter:
             self._quarter = quarter
             points += self._judged(*quarter)
-        self._put(points)
+        self.put(points)
 
     def _judged(self, quarter: datetime, measured: Mapping[str, float]) -> list[Point]:
         """How forecasts of a quarter hour were wrong."""
@@ -122,7 +122,8 @@ class Recording:
         """Have kept what there is."""
         await asyncio.gather(*(asyncio.to_thread(keeper.close, FAREWELL_WITHIN_S) for keeper in self.keepers))
 
-    def _put(self, points: Iterable[Point]) -> None:
+    def put(self, points: Iterable[Point]) -> None:
+        """Give points to all who keep them."""
         some = list(points)
         for keeper in self.keepers:
             keeper.put(some)

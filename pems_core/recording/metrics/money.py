@@ -1,9 +1,12 @@
-"""What was paid and saved, as the books have it."""
+"""What was paid and earned, from metered flows and the prices known then; what was saved, as the books have it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import pandas as pd
+
+from pems_core.domain import HOUR, QUARTER
 from pems_core.recording.catalogue import MONEY, SAVINGS
 from pems_core.recording.points import Point
 
@@ -41,6 +44,68 @@ class Money:
     regret_model: float | None = None
     regret_execution: float | None = None
     regret_override: float | None = None
+
+
+METERED = (
+    "grid_import_kw",
+    "grid_export_kw",
+    "pv_kw",
+    "base_load_kw",
+    "heating_kw",
+    "battery_terminal_charge_kw",
+    "battery_terminal_discharge_kw",
+)
+PRICES = ("import_price_per_kwh", "feed_in_price_per_kwh")
+BOUGHT, SOLD = PRICES
+
+
+def metered(period: str, start: datetime, frame: pd.DataFrame, saved: Mapping[str, Saved] | None = None) -> Money:
+    """What one period cost and earned so far.
+
+    :param frame: `METERED` and `PRICES`, labelled by interval start in UTC; intervals of which the grid or a price is
+        not known are left out.
+    """
+    known = frame.reindex(columns=[*METERED, *PRICES]).dropna(subset=["grid_import_kw", "grid_export_kw", *PRICES])
+    step = _step(frame)
+    kwh = known[list(METERED)].fillna(0.0) * (step / HOUR)
+    bought, sold = kwh["grid_import_kw"], kwh["grid_export_kw"]
+    revenue = float((sold * known[SOLD]).sum())
+    load = float((kwh["base_load_kw"] + kwh["heating_kw"]).sum())
+    produced = float(kwh["pv_kw"].sum())
+    return Money(
+        period,
+        start,
+        bill=float((bought * known[BOUGHT]).sum()) - revenue,
+        saved=saved or {},
+        arbitrage=_arbitrage(kwh, known),
+        heating_shift=_heating_shift(kwh["heating_kw"], known[BOUGHT]),
+        export_revenue=revenue,
+        self_consumption_share=1.0 - float(sold.sum()) / produced if produced else None,
+        self_sufficiency_share=1.0 - float(bought.sum()) / load if load else None,
+        peak_kw=float(known["grid_import_kw"].resample(QUARTER).mean().max()) if len(known) else None,
+    )
+
+
+def _arbitrage(kwh: pd.DataFrame, prices: pd.DataFrame) -> float:
+    """What the battery gave at the prices then, less what it took: of the grid as bought, of PV as it would be sold."""
+    taken = kwh["battery_terminal_charge_kw"]
+    of_grid = (taken - kwh["pv_kw"]).clip(lower=0.0).clip(upper=kwh["grid_import_kw"])
+    gave = (kwh["battery_terminal_discharge_kw"] * prices[BOUGHT]).sum()
+    return float(gave - (of_grid * prices[BOUGHT]).sum() - ((taken - of_grid) * prices[SOLD].clip(lower=0.0)).sum())
+
+
+def _heating_shift(kwh: "pd.Series[float]", price: "pd.Series[float]") -> float:
+    """What the same heat would have cost spread evenly over each day, less what it did cost."""
+    days = pd.DatetimeIndex(price.index).floor("D")
+    even = price.groupby(days).transform("mean")
+    return float((kwh * (even - price)).sum())
+
+
+def _step(frame: pd.DataFrame) -> timedelta:
+    """The length of the intervals: the shortest between two labels."""
+    if len(frame) < 2:
+        return QUARTER
+    return pd.Timedelta(frame.index.to_series().diff().min()).to_pytimedelta()
 
 
 def money_points(site: str, money: Money) -> Iterator[Point]:
