@@ -56,7 +56,7 @@ END = START + timedelta(days=DAYS)
 MONTH = datetime(2025, 2, 28, 23, tzinfo=UTC)
 """Midnight at the begin of its month."""
 EVERY = timedelta(hours=2)
-BASELINES = ("thermostat_only", "self_use", "rules")
+BASELINES = ("thermostat_only", "self_use")
 SEED = 1
 GUESTS = Override(
     "heating",
