@@ -53,16 +53,18 @@ class HouseRules:
             self._set(f"forecast of {series}", fault, "model_degraded")
 
     def take_money(self, days: Sequence[Money], month: Money | None) -> None:
-        """Judge what the books say.
+        """Judge what is known of money; of what is not known, what was said stays.
 
         :param days: whole days, the last one at the end; those without savings against any baseline say nothing.
         :param month: the running one.
         """
         saved = [max(one.saved for one in day.saved.values()) for day in days if day.saved]
-        self._set(SAVINGS, savings_fault(saved, self.section.savings_share), "savings_drop")
-        budget, bill = self.section.month_budget, month.bill if month else 0.0
-        beyond = f"the bill of this month is {bill:.0f}; {budget:g} is allowed" if budget and bill > budget else ""
-        self._set(BILL, beyond, "cost_budget")
+        if saved:
+            self._set(SAVINGS, savings_fault(saved, self.section.savings_share), "savings_drop")
+        if month is not None:
+            budget, bill = self.section.month_budget, month.bill
+            beyond = f"the bill of this month is {bill:.0f}; {budget:g} is allowed" if budget and bill > budget else ""
+            self._set(BILL, beyond, "cost_budget")
 
     def _rooms(self) -> None:
         live = self.live

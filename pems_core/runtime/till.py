@@ -1,8 +1,8 @@
 """What the running day, week and month cost and earned so far, told as metrics and to the rules."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,7 @@ class Till:
     ledger: Path
     recording: Recording
     rules: HouseRules
+    _has_books: bool = False
 
     async def run(self) -> None:
         """Count until cancelled."""
@@ -42,9 +43,25 @@ class Till:
             await clock.sleep(max(EVERY.total_seconds(), LEAST_WAIT_S * clock.speed))
             # Weeks of intervals take a moment to read, in which nobody should have to wait.
             running, before = await asyncio.to_thread(self.count, self.live.now)
-            site = self.live.house.site.name
-            self.recording.put(point for money in (*before, *running.values()) for point in money_points(site, money))
+            if self._has_books:
+                running = {period: _as_metered(money) for period, money in running.items()}
+                before = []
+            self._tell([*before, *running.values()])
             self.rules.take_money(before, running["month"])
+
+    def take(self, periods: Sequence[Money], days: Sequence[Money]) -> None:
+        """Take what the books say, who know more than the meters: from then on only meters are read between them.
+
+        :param periods: the running day, week and month.
+        :param days: whole days, the last at the end.
+        """
+        self._has_books = True
+        self._tell([*days, *periods])
+        self.rules.take_money(days, next((money for money in periods if money.period == "month"), None))
+
+    def _tell(self, figures: Sequence[Money]) -> None:
+        site = self.live.house.site.name
+        self.recording.put(point for money in figures for point in money_points(site, money))
 
     def count(self, now: datetime) -> tuple[Mapping[str, Money], list[Money]]:
         """The running day, week and month, and the whole days before."""
@@ -58,6 +75,11 @@ class Till:
             days = [midnight(today - k * DAY, zone) for k in range(DAYS_BEFORE, -1, -1)]
             before = [of("day", begin, end) for begin, end in pairwise(days)]
             return {period: of(period, begin, now) for period, begin in period_starts(now, zone).items()}, before
+
+
+def _as_metered(money: Money) -> Money:
+    """Without what the books work out better."""
+    return replace(money, arbitrage=None, heating_shift=None)
 
 
 def period_starts(now: datetime, zone: ZoneInfo) -> Mapping[str, datetime]:
