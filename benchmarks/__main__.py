@@ -15,6 +15,7 @@ from rich.table import Table
 from .economics import ECONOMICS
 from .flows import FLOWS
 from .houses import ROOT, recorded, reference_house, scenario_for
+from .influx import INFLUX
 from .live import LIVE
 from .machine import MACHINE
 from .plans import PLANS
@@ -23,7 +24,7 @@ from .runs import Runs, source_digest
 from .setting import Benchmark, Setting
 from .table import shown, write
 
-BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *MACHINE, *LIVE)
+BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *MACHINE, *INFLUX, *LIVE)
 NAMES = {benchmark.name: benchmark for benchmark in BENCHMARKS}
 WHOLE = ("short", "full", "write")
 PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")
