@@ -141,7 +141,10 @@ def begins(scene: Scene) -> Mapping[str, Any]:
             lambda: scene.other.put("worn", "written 11 times", now(), rule="write_budget"),
             lambda: scene.other.clear("worn"),
         ),
-        "cost_budget": (lambda: scene.rules.take_money([], month), lambda: scene.rules.take_money([], None)),
+        "cost_budget": (
+            lambda: scene.rules.take_money([], month),
+            lambda: scene.rules.take_money([], replace(month, bill=900.0)),
+        ),
         "savings_drop": (
             lambda: scene.rules.take_money([*week, money(START, 5.0)], None),
             lambda: scene.rules.take_money([*week, money(START, 45.0)], None),

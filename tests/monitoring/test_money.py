@@ -1,5 +1,6 @@
 """What a day cost and earned, with round numbers; and what a running house tells of its own."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,8 @@ import pytest
 from pems_core.clock import FastClock
 from pems_core.domain import HOUR, QUARTER
 from pems_core.recording.ledger.ledger import Ledger
-from pems_core.recording.metrics.money import Saved, metered, money_points
-from pems_core.recording.points import as_lines
+from pems_core.recording.metrics.money import Money, Saved, metered, money_points
+from pems_core.recording.points import Point, as_lines
 from pems_core.runtime.till import Till
 from tests.databases import InfluxDb
 from tests.runtime.conftest import Start, start_engine, wait_for
@@ -117,6 +118,36 @@ def test_days_weeks_and_months_are_those_of_the_house(tmp_path: Path) -> None:
     assert {period: money.bill / 2.0 for period, money in running.items()} == pytest.approx(hours)
     assert [money.bill / 2.0 for money in before] == pytest.approx([24, 24, 24, 24, 23, 24, 24, 24])
     assert before[-1].start == datetime(2025, 4, 1, 22, tzinfo=UTC)
+
+
+class Kept:
+    """Keeps points, and what the rules were told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.judged: list[tuple[Sequence[Money], Money | None]] = []
+
+    def put(self, points: Iterable[Point]) -> None:
+        self.lines += as_lines(points)
+
+    def take_money(self, days: Sequence[Money], month: Money | None) -> None:
+        self.judged.append((days, month))
+
+
+def test_what_the_books_say_is_told_and_judged(tmp_path: Path) -> None:
+    kept: Any = Kept()
+    live: Any = SimpleNamespace(house=House())
+    till = Till(live, tmp_path / "ledger.sqlite3", kept, kept)
+    yesterday = Money("day", START, 10.0, {"self_use": Saved(15.0, 5.0)}, regret=2.0, regret_forecast=2.0)
+    month = Money("month", START, 300.0)
+    till.take([month], [yesterday])
+    assert [line.split(" ")[0] for line in kept.lines] == [
+        "money,period=day,site=home",
+        "savings,baseline=self_use,period=day,site=home",
+        "money,period=month,site=home",
+    ]
+    assert "regret=2,regret_forecast=2" in kept.lines[0]
+    assert kept.judged == [([yesterday], month)]
 
 
 async def test_a_running_house_tells_what_today_costs(start_engine: Start, influxdb: InfluxDb) -> None:
