@@ -21,7 +21,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run programs nodered demo test gate check bench bench-full lock clean
+.PHONY: help setup setup-run programs nodered pictures demo test gate check bench bench-full lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -89,6 +89,9 @@ programs: # that tests run for real: the second solver, a broker, databases and 
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null && exit 0; \
 	fi; \
 	echo "Not installed:$$missing; get them with: sudo apt-get install$$missing. Their tests are skipped."
+
+pictures: setup programs nodered/node_modules/.installed-for-development ## Take the pictures of the pages in docs/images/pages anew; some five minutes
+	$(BIN)/python -m tests.pages.pictures
 
 lock: ## Pin what is needed in requirements/, with hashes and without addresses (needs uv)
 	@command -v "$(UV)" >/dev/null || { echo "uv is needed to lock; get it with: pip install uv"; exit 1; }

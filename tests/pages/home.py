@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 
 from pems_core.clock import Clock
@@ -36,15 +36,15 @@ time_limit_s = 5
 class Home:
     """What runs now, and what it left behind.
 
-    :param begins: local time at which the house starts to live.
+    :param day: local day on which the house starts to live, and at which time.
     :param horizon_hours: of the plans; short ones for tests that have no need of more.
     """
 
     folder: Path
     speed: float = 1.0
+    day: date = GENERATED_START
     begins: time = time(14, 50)
     horizon_hours: float | None = 12
-    language: str = "auto"
     broker: Mosquitto = field(init=False)
     house: TrialHouse = field(init=False)
     clock: PatientClock = field(init=False)
@@ -114,8 +114,8 @@ class Home:
         plugins = load_plugins()
         config = load_config(file, declared_sections(plugins), {})
         built = read_house(config, plugins)
-        scenario, _ = scenario_from(built, None, None, 4, 1)
-        begin = datetime.combine(GENERATED_START, self.begins, built.site.zone).astimezone(scenario.start.tzinfo)
+        scenario, _ = scenario_from(built, None, None, 4, 1, self.day)
+        begin = datetime.combine(self.day, self.begins, built.site.zone).astimezone(scenario.start.tzinfo)
         self.clock = PatientClock(begin, self.speed)
         clock: Clock = self.clock
         self._blueprint = Blueprint(config, plugins, clock, self.folder, [generated_outlook(scenario, 1)])

@@ -190,3 +190,8 @@ export function clearOverride ({ device, control }) {
 export function emergency (action, reason) {
   return ask('emergency/set', { action, by: t.value('ask.by'), reason }, 'emergency')
 }
+
+/** Somebody knows of what is wrong, and wants no more letters about it for a day. */
+export function acknowledge ({ place, rule }) {
+  return ask('alert/ack', { place, ...(rule ? { rule } : {}), by: t.value('ask.by') })
+}
