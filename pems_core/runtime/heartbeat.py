@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 from pems_core.domain import NotDelivered, Severity
 from pems_core.protocols import Transport
@@ -17,6 +18,8 @@ LEAST_WAIT_S = 0.25
 """However fast the clock is [s of the wall]."""
 VALID_FOR = 3
 """So many periods a heartbeat is good for."""
+STEADY = 0.9
+"""Share of its speed from which on a clock is taken to keep it."""
 BEAT_WITHIN_S = 5.0
 """How long one transport is waited for [s of the wall]."""
 
@@ -34,6 +37,8 @@ class Heartbeat:
     folder: StateFolder
     session: str
     count: int = 0
+    _last: tuple[float, float] | None = None
+    """[s of the clock], [s of the wall]"""
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -59,7 +64,7 @@ class Heartbeat:
                 "healthy": not faults,
                 "valid_for_s": VALID_FOR * self.period_s,
                 "at": instant(live.now),
-                "speed": live.clock.speed,
+                "speed": self._speed(),
                 "faults": list(faults),
             },
         )
@@ -67,6 +72,15 @@ class Heartbeat:
             self._tell_guard()
         if not faults:
             await asyncio.gather(*(self._tell(transport) for transport in live.transports))
+
+    def _speed(self) -> float:
+        """Seconds of the clock in one of the wall since the last beat: one that waits for a busy machine is slower."""
+        clock, now = self.live.clock, (self.live.clock.elapsed_s(), monotonic())
+        last, self._last = self._last, now
+        if last is None or now[1] - last[1] < LEAST_WAIT_S / 2 or now[0] <= last[0]:
+            return clock.speed
+        found = (now[0] - last[0]) / (now[1] - last[1])
+        return round(found, 2) if found < STEADY * clock.speed else clock.speed
 
     def _tell_guard(self) -> None:
         live, beat = self.live, {"session": self.session, "count": self.count}

@@ -2,6 +2,8 @@
 // What PEMS tells of one house, put together from its topics. No input or output: messages and times come in as arguments.
 
 const MOST_ERRORS = 50
+/** However fast the clock of a demo is [s of the wall]. */
+const LEAST_SILENCE_S = 5
 const SAMPLE_MS = 5 * 60 * 1000
 const MOST_SAMPLES = 288
 
@@ -139,7 +141,7 @@ class House {
     if (this.status && this.status.state === 'offline') return 'offline'
     if (this.heartbeat === null) return this.status === null ? 'unknown' : 'silent'
     const age = (now - this._heartbeatAt) / 1000
-    return age <= this.heartbeat.valid_for_s / this.speed + 1 ? 'running' : 'silent'
+    return age <= Math.max(this.heartbeat.valid_for_s / this.speed + 1, LEAST_SILENCE_S) ? 'running' : 'silent'
   }
 
   /** Everything as plain data, for pages; its shape stands in nodered/README.md. */

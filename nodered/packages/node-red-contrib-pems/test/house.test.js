@@ -43,7 +43,8 @@ test('knows whether PEMS beats, is silent, has ended, or was never heard', () =>
 test('follows a clock that is faster than the wall, and a heartbeat that is good for less of it', () => {
   const found = house(['status', { state: 'running' }], ['heartbeat', { ...BEAT, speed: 30 }])
   assert.equal(new Date(found.clock(NOW + 2000)).toISOString(), '2025-01-15T10:01:00.000Z')
-  assert.equal(found.core(NOW + 4000), 'silent')
+  assert.equal(found.core(NOW + 4000), 'running')
+  assert.equal(found.core(NOW + 6000), 'silent')
 })
 
 test('keeps a sample every five minutes of what was good', () => {

@@ -46,7 +46,7 @@ class Broker {
   async stop (signal = 'SIGTERM') {
     if (this.process === null) return
     const ended = new Promise((resolve) => this.process.once('exit', resolve))
-    this.process.kill('SIGCONT')
+    if (signal === 'SIGTERM') this.process.kill('SIGCONT')
     this.process.kill(signal)
     await ended
     this.process = null
