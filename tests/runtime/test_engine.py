@@ -70,7 +70,7 @@ async def test_plans_and_commands_the_inverter(start_engine: Start) -> None:
         decision = await wait_for(lambda: running.ears.last("decision/inverter/mode"))
         await wait_for(lambda: running.server.told)
         assert running.server.told["mode"] == decision["value"]
-        assert running.ears.last("status")["state"] == "running"
+        await wait_for(lambda: running.ears.last("status")["state"] == "running")
         assert running.ears.last("status")["rung"] == "solver"
         assert running.ears.last("status")["stage"] == {"inverter": "control"}
 
