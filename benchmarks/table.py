@@ -13,6 +13,8 @@ BEGIN = "<!-- results: begin; written by python -m benchmarks write -->"
 END = "<!-- results: end -->"
 PICTURE = "images/growth.png"
 PLOTTED = "growth"
+OF_ALL = ("machine", "versions")
+"""Facts that stand at the head of the document."""
 
 
 def write(document: Path, benchmarks: Sequence[Benchmark], found: Sequence[Results], date: str) -> None:
@@ -45,6 +47,9 @@ def markdown(benchmarks: Sequence[Benchmark], found: Sequence[Results], date: st
     by_name = {results.benchmark: results for results in found}
     earlier = sections_of(before)
     common = set.intersection(*(set(results.about.items()) for results in found)) if found else set()
+    if earlier:
+        # What else these results share need not hold for sections that stay.
+        common = {fact for fact in common if fact[0] in OF_ALL}
     sections = [
         _section(b, by_name[b.name], common) if b.name in by_name else earlier[b.title]
         for b in benchmarks
