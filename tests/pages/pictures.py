@@ -22,7 +22,7 @@ from .home import SITE, Home
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images" / "pages"
 SUNNY = date(2025, 4, 9)
-BEGINS, UNTIL_LATER_S = time(9, 30), 1.75 * 3600
+BEGINS, UNTIL_LATER_S = time(10, 15), 0.9 * 3600
 SPEED = 60.0
 COLOURS = 256
 GUESTS = (

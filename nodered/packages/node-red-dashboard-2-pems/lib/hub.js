@@ -43,7 +43,7 @@ class Hub {
       this.facts[name] = found
       changes.push([name, found])
     }
-    changes.push(...this._plan(house.plan), ...this._samples(house.samples ?? []))
+    changes.push(...this._plan(house.plan), ...this._samples(house.samples ?? [], Date.parse(house.at)))
     if (!changes.length && wallMs - this._toldAt < TELL_TIME_EVERY_MS) return null
     this._toldAt = wallMs
     return { time: this._timeAt(wallMs), changes }
@@ -122,9 +122,15 @@ class Hub {
     return [['cycles', this.cycles], ['planned', this.planned]]
   }
 
-  _samples (samples) {
+  _samples (samples, nowMs) {
+    const past = (one) => Date.parse(one.at) <= nowMs
+    // Before PEMS tells its time that of the wall is taken for it, which a simulated house may be far from.
+    if (!this.samples.every(past)) {
+      this.samples = samples.filter(past).map(compact).filter(Boolean)
+      return [['samples', this.samples]]
+    }
     const last = this.samples.at(-1)
-    const fresh = samples.filter((one) => !last || one.at > last.at).map(compact).filter(Boolean)
+    const fresh = samples.filter((one) => past(one) && (!last || one.at > last.at)).map(compact).filter(Boolean)
     if (!fresh.length) return []
     const since = Date.parse(fresh.at(-1).at) - KEPT_MS
     this.samples = [...this.samples, ...fresh].filter((one) => Date.parse(one.at) > since)

@@ -81,9 +81,20 @@ test('makes of the samples of all points those of the house, each told once', ()
     points: { 'inverter/soc': 0.5, 'inverter/charge_kw': 1, 'heating/kitchen_power_kw': 0.8, 'heating/hall_power_kw': 0.2, 'site/load_kw': 2, 'inverter/mode': 'load_first' }
   })
   hub.take(house({ samples: [sample('00')] }), 0)
-  const { changes } = hub.take(house({ samples: [sample('00'), sample('05')] }), 1)
+  const { changes } = hub.take(house({ at: '2025-01-14T15:05:01.000Z', samples: [sample('00'), sample('05')] }), 1)
   assert.deepEqual(changes.map(([kind, one]) => [kind, one.at, one.heat_kw, one.soc]), [['sample', '2025-01-14T15:05:00.000Z', 1, 0.5]])
   assert.equal(hub.all(0).samples.length, 2)
+})
+
+test('forgets samples of a time that has not come: they were taken before PEMS told its own', () => {
+  const hub = new Hub()
+  const sample = (at) => ({ at, points: { 'site/load_kw': 2 } })
+  const early = sample('2026-11-28T07:00:00.000Z')
+  hub.take(house({ at: '2026-11-28T07:00:01.000Z', samples: [early] }), 0)
+  hub.take(house({ samples: [early, sample('2025-01-14T15:00:00.000Z')] }), 1)
+  assert.deepEqual(hub.all(1).samples.map((one) => one.at), ['2025-01-14T15:00:00.000Z'])
+  hub.take(house({ at: '2025-01-14T15:05:00.000Z', samples: [early, sample('2025-01-14T15:00:00.000Z'), sample('2025-01-14T15:05:00.000Z')] }), 2)
+  assert.equal(hub.all(2).samples.length, 2)
 })
 
 test('lets time go on between two snapshots, as fast as that of PEMS', () => {
