@@ -24,6 +24,7 @@ COMMANDS = {
     "plugins": "List the plugins, what they give, and what is wrong with them.",
     "release": "Give devices back to their own control and only observe them.",
     "replay": "Plan a recorded cycle again, and compare it to the last bit.",
+    "report": "Look back on a day, week or month: money, comfort, plans and reality.",
     "run": "Run a house live, until Ctrl-C or SIGTERM; then give its devices back.",
     "simulate": "Let a strategy run a simulated house, and say what it saved.",
     "stage": "Show or set how far each device is trusted.",

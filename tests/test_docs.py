@@ -84,7 +84,7 @@ def test_every_promise_of_a_device_is_documented(promise: str) -> None:
     assert f"| `{promise}` |" in page("docs/plugins.md")
 
 
-@pytest.mark.parametrize("name", ["docs/plugins.md", "examples/README.md"])
+@pytest.mark.parametrize("name", ["docs/plugins.md", "docs/savings.md", "examples/README.md"])
 def test_code_blocks_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = Document.parse(str(ROOT / name), PythonCodeBlockParser())
     (tmp_path / "examples").mkdir()

@@ -63,6 +63,7 @@ from .outbox import as_text
 from .patience import BoundedPlanner
 from .prices import FILE, PriceBook
 from .recording import Recording
+from .savings import Savings
 from .state_folder import StateFolder
 from .till import Till
 from .triggers import Triggers
@@ -190,6 +191,7 @@ class Blueprint:
             mqtt=section is not None,
             recording=recording,
             chronicle=self.chronicle(live),
+            savings=self.savings(live),
             rules=rules,
             till=Till(live, self.folder.ledger, recording, rules),
             notifier=self.notifier(live),
@@ -213,6 +215,13 @@ class Blueprint:
         scribe = Scribe(lambda: Ledger(path, self.clock, writing=True, retention=retention), self.clock)
         house = self.house
         return Chronicle(live, scribe, *house_record(house, house.options, house.house.strategy.name))
+
+    def savings(self, live: Live) -> Savings | None:
+        """Who has worked out what was saved; None if nobody wants to know, or the house is in no file."""
+        minutes, files = self.config[RecordingSection].savings_every_minutes, self.config.files
+        if not minutes or not files:
+            return None
+        return Savings(live, files[0], self.folder.ledger, timedelta(minutes=minutes))
 
     def notifier(self, live: Live) -> Notifier | None:
         """Who tells people of alerts; None if nobody wants to be told.

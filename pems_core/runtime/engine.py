@@ -27,6 +27,7 @@ from .notifying import Notifier
 from .outbox import Outbox
 from .recording import Recording
 from .requests import Requests
+from .savings import Savings
 from .state_folder import StateFolder, write_json
 from .supervise import keep_going
 from .till import Till
@@ -75,6 +76,7 @@ class Engine:
     :param mqtt: whether the house has a broker.
     :param recording: makes metrics of what happens.
     :param chronicle: tells the ledger what happens.
+    :param savings: has worked out what was saved.
     :param rules: see what is wrong by the numbers.
     :param till: counts what is paid and earned.
     :param notifier: tells people of alerts; none if nobody wants to be told.
@@ -88,6 +90,7 @@ class Engine:
     mqtt: bool
     recording: Recording | None = None
     chronicle: Chronicle | None = None
+    savings: Savings | None = None
     rules: HouseRules | None = None
     till: Till | None = None
     notifier: Notifier | None = None
@@ -106,6 +109,9 @@ class Engine:
         self.contract = Contract(live, self.outbox, self.requests, self.prefix, self._alerts)
         self.requests.changed = self.contract.changes
         self.contract.told = [one.told for one in (self.recording, self.chronicle, self.notifier) if one is not None]
+        if self.savings is not None:
+            self.savings.tell = lambda said: self.outbox.keep("savings", said)
+            self.savings.keep = self.till.take if self.till is not None else None
         self.heartbeat = Heartbeat(live, self.outbox, self.folder, self.session)
 
     def end(self, why: str) -> None:
@@ -155,7 +161,7 @@ class Engine:
             ("stop", self._watch_stop()),
             ("end", self._ended()),
         ]
-        kept = (("recording", self.recording), ("chronicle", self.chronicle))
+        kept = (("recording", self.recording), ("chronicle", self.chronicle), ("savings", self.savings))
         beside = (*kept, ("rules", self.rules), ("money", self.till), ("notifications", self.notifier))
         tasks += [(name, self._beside(name, one.run)) for name, one in beside if one is not None]
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks

@@ -174,6 +174,19 @@ class SimulatedHouse:
         if self._inverter:
             self._inverter.conditions = conditions
 
+    def stand(self, levels: Mapping[str, float]) -> None:
+        """Stand as another house stood.
+
+        :param levels: `<inverter>.soc`, `<heating>.<room>_c`, `<heating>.<room>_slab_c`; what is left out stays.
+        """
+        soc = levels.get(f"{self._inverter_name}.soc")
+        if soc is not None:
+            self.recalibrate(min(1.0, max(0.0, soc)))
+        for i, room in enumerate(self._heating.names):
+            thermal, name = self._heating.thermal, f"{self._heating_name}.{room}"
+            thermal.air_c[i] = levels.get(f"{name}_c", thermal.air_c[i])
+            thermal.slab_c[i] = levels.get(f"{name}_slab_c", thermal.slab_c[i])
+
     def recalibrate(self, soc: float) -> None:
         """Set the state of charge, 0..1, as when a battery finds that it holds more or less than it thought."""
         if self._inverter and self._inverter.battery:

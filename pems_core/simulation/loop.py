@@ -56,7 +56,7 @@ class Witness(Protocol):
         """A plan was made; its reasons are not worked out."""
 
     def passes(self, readings: Readings, state: SiteState) -> None:
-        """A quarter hour begins."""
+        """A quarter hour begins, or the loop ends."""
 
     def ended(self, flows: pd.DataFrame) -> None:
         """The loop is over; this is what flowed."""
@@ -154,6 +154,8 @@ def run_closed_loop(
     # The log may have several rows a quarter hour, which all have its plan.
     flows["plan_source"] = [sources[(row - start) // QUARTER] for row in flows.index]
     if witness is not None:
+        readings = simulated.readings()
+        witness.passes(readings, measure(house.devices, readings, before))
         witness.ended(flows)
     return _result(
         name,

@@ -9,7 +9,7 @@ import pandas as pd
 from pems_core.clock import FastClock
 from pems_core.domain import QUARTER, CycleReport, Readings, SiteState
 from pems_core.planning.planner import PlanOptions
-from pems_core.recording.ledger.ledger import Ledger
+from pems_core.recording.ledger.ledger import SIMULATED, Ledger
 from pems_core.recording.ledger.measured import FLOWS, PRICES, WEATHER, levels, numbers, words
 from pems_core.recording.ledger.retention import Retention
 from pems_core.runtime.house_record import house_record
@@ -41,7 +41,7 @@ class WrittenRun:
         self._ledger.close()
 
     def planned(self, report: CycleReport) -> None:
-        self._ledger.add_cycle(report, ("simulated",))
+        self._ledger.add_cycle(report, (SIMULATED,))
 
     def passes(self, readings: Readings, state: SiteState) -> None:
         self._seen[readings.now] = numbers(readings) | levels(state)
@@ -54,4 +54,7 @@ class WrittenRun:
         step = flows.index[1] - flows.index[0] if len(flows) > 1 else QUARTER
         for start, row in zip(known.index, known.to_dict("records"), strict=True):
             at = start.to_pydatetime()
-            self._ledger.add_telemetry(at, step, {**self._seen.get(at, {}), **{str(k): v for k, v in row.items()}})
+            self._ledger.add_telemetry(at, step, {**self._seen.pop(at, {}), **{str(k): v for k, v in row.items()}})
+        for at, levels_left in self._seen.items():
+            # How the house stands at the end, of which nothing has flowed yet.
+            self._ledger.add_telemetry(at, step, levels_left)

@@ -50,6 +50,8 @@ from .salvage import salvage
 from .schema import MIGRATIONS
 
 PLACE = "ledger"
+SIMULATED = "simulated"
+"""Why a cycle of a simulation ran."""
 
 ADD_CYCLE = "INSERT OR REPLACE INTO cycles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_FORECAST = (
@@ -305,6 +307,13 @@ class Ledger:
             "SELECT at, told FROM cycles WHERE at >= ? AND at < ? ORDER BY number", (micros(since), micros(until))
         )
         return [(instant(at), decisions_from(unpacked(told)["decisions"])) for at, told in rows]
+
+    def simulated(self, since: datetime, until: datetime) -> bool:
+        """Whether the cycles of a time are of a simulated house, which does what it is told without commands."""
+        rows = self._database.must_read(
+            "SELECT told FROM cycles WHERE at >= ? AND at < ? LIMIT 1", (micros(since), micros(until))
+        )
+        return bool(rows) and SIMULATED in unpacked(rows[0][0])["why"]
 
     def state(self, number: int) -> SiteState:
         """What a cycle knew of the house.

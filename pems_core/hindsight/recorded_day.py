@@ -1,0 +1,163 @@
+"""One local day as the ledger has it, in the form in which a simulated house can live it again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import pandas as pd
+
+from pems_core.domain import HOUR, QUARTER, Decision, HeatingSpec, HybridInverterSpec, floor_time
+from pems_core.recording.ledger.ledger import Ledger, NotRecorded
+from pems_core.recording.ledger.measured import FLOWS, PRICES, WEATHER
+from pems_core.simulation.house import SimulatedHouse
+from pems_core.simulation.scenario import Scenario
+from pems_core.site import HouseFile
+
+LEAST_KNOWN = 0.9
+"""A day of which less was measured has no books."""
+NEEDED = ("grid_import_kw", "grid_export_kw", "import_price_per_kwh", "feed_in_price_per_kwh")
+REACHED = ("acked", "readback_ok", "effect_ok")
+NONE_THERE = {"pv_kw": 0.0, "pv_curtailed_kw": 0.0, "heating_kw": 0.0, "flexible_load_kw": 0.0,
+              "battery_terminal_charge_kw": 0.0, "battery_terminal_discharge_kw": 0.0,
+              "outdoor_temperature_c": 5.0, "ghi_w_m2": 0.0}  # fmt: skip
+"""What a house need not have, and weather that nobody measures."""
+
+
+@dataclass(frozen=True)
+class RecordedDay:
+    """What was measured, known and decided from `start` to `end`.
+
+    :param known: share of the time that was measured; short gaps are filled from their neighbours.
+    """
+
+    day: date
+    start: datetime
+    end: datetime
+    flows: pd.DataFrame
+    """In quarter hours: `measured.FLOWS`, prices and weather, labelled by interval start in UTC."""
+    scenario: Scenario
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    """What was stored at the start and the end, named as the levels of a plan."""
+    decided: Sequence[tuple[datetime, Sequence[Decision]]]
+    """What the devices that can be commanded were told, cycle by cycle."""
+    overridden: bool
+    known: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether the day is over."""
+        return self.end - self.start >= timedelta(hours=22)
+
+
+def local_day(day: date, house: HouseFile) -> tuple[datetime, datetime]:
+    """The instants at which a local day begins and ends: 23 to 25 h."""
+    begin, end = (datetime.combine(d, time(), house.site.zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
+    return begin, end
+
+
+def recorded_day(ledger: Ledger, house: HouseFile, day: date, until: datetime | None = None) -> RecordedDay:
+    """A day, or what has passed of it.
+
+    :param until: no further than this; the end of the day, if it is not told.
+    :raises NotRecorded: if too little of it was measured.
+    """
+    start, end = local_day(day, house)
+    end = min(end, floor_time(until, QUARTER)) if until is not None else end
+    if end <= start:
+        raise NotRecorded(f"{day}: nothing of it has passed yet")
+    flows, known = _flows(ledger, day, start, end)
+    return RecordedDay(
+        day,
+        start,
+        end,
+        flows,
+        _scenario(flows, day),
+        levels_at(ledger, house, start),
+        levels_at(ledger, house, end),
+        _told(ledger, start, end),
+        bool(ledger.events("override", start, end)),
+        known,
+    )
+
+
+def placed(house: HouseFile, scenario: Scenario, at: datetime, levels: Mapping[str, float]) -> SimulatedHouse:
+    """A simulated house that stands as the real one stood; without noise, as the books are no instrument."""
+    twin = SimulatedHouse(house.equipment, house.house.grid, scenario, at, noise=False)
+    twin.stand(levels)
+    return twin
+
+
+def levels_at(ledger: Ledger, house: HouseFile, at: datetime) -> dict[str, float]:
+    """What was stored at an instant, as measured and estimated nearest to it.
+
+    :raises NotRecorded: if nothing was known of it within an hour.
+    """
+    names = [
+        name
+        for device, spec in house.equipment.items()
+        for name in (
+            [f"{device}.soc"]
+            if isinstance(spec, HybridInverterSpec) and spec.battery is not None
+            else [f"{device}.{room.name}{what}" for room in spec.rooms for what in ("_c", "_slab_c")]
+            if isinstance(spec, HeatingSpec)
+            else []
+        )
+    ]
+    frame = ledger.telemetry(names, at - HOUR, at + HOUR)
+    found: dict[str, float] = {}
+    for name in names:
+        series = frame[name].dropna()
+        if not series.empty:
+            away = [abs(instant - at) for instant in pd.DatetimeIndex(series.index)]
+            found[name] = float(series.iloc[away.index(min(away))])
+    missing = sorted(set(names) - set(found))
+    if missing:
+        raise NotRecorded(f"{at:%Y-%m-%d %H:%M}Z: what was stored is not recorded: {', '.join(missing[:3])}")
+    return found
+
+
+def _flows(ledger: Ledger, day: date, start: datetime, end: datetime) -> tuple[pd.DataFrame, float]:
+    raw = ledger.telemetry([*FLOWS, *PRICES, *WEATHER], start, end)
+    index = pd.date_range(start, end, freq=QUARTER, inclusive="left", name="utc_start")
+    quarters = (
+        raw.resample(QUARTER).mean().reindex(index) if len(raw) else pd.DataFrame(index=index, columns=raw.columns)
+    )
+    known = float(quarters[list(NEEDED)].notna().all(axis=1).mean())
+    if known < LEAST_KNOWN:
+        raise NotRecorded(f"{day}: {known:.0%} of it was measured; books need {LEAST_KNOWN:.0%}")
+    filled = quarters.astype(float).interpolate(limit_direction="both").fillna(NONE_THERE)
+    for name in ("battery_charge_kw", "battery_discharge_kw"):
+        if filled[name].isna().any():
+            filled[name] = _battery_kw(filled, charging=name == "battery_charge_kw")
+    if filled["base_load_kw"].isna().any():
+        raise NotRecorded(f"{day}: the base load was not measured; the twins need it")
+    return filled, known
+
+
+def _battery_kw(flows: pd.DataFrame, charging: bool) -> pd.Series:
+    """What the inverter takes or gives beyond PV, from the balance of the house."""
+    drawn = flows["base_load_kw"] + flows["heating_kw"] + flows["flexible_load_kw"]
+    taken = flows["grid_import_kw"] + flows["pv_kw"] - flows["grid_export_kw"] - drawn
+    return (taken if charging else -taken).clip(lower=0.0)
+
+
+def _scenario(flows: pd.DataFrame, day: date) -> Scenario:
+    """The day as series to live on, and a quarter hour more, in which it ends."""
+    frame = flows[[*PRICES, *WEATHER, "base_load_kw"]].copy()
+    frame["pv_kw"] = flows["pv_kw"] + flows["pv_curtailed_kw"]
+    last = frame.iloc[[-1]].set_axis(frame.index[[-1]] + QUARTER)
+    frame = pd.concat([frame, last])
+    frame.index.name = "utc_start"
+    physical = ["pv_kw", "base_load_kw", "ghi_w_m2"]
+    frame[physical] = frame[physical].clip(lower=0.0)
+    return Scenario(f"{day}", frame, QUARTER, "what was measured")
+
+
+def _told(ledger: Ledger, start: datetime, end: datetime) -> Sequence[tuple[datetime, Sequence[Decision]]]:
+    """Decisions of the cycles of a day and of the last before it, of devices that carried commands out."""
+    decided = ledger.decisions(start - 2 * HOUR, end)
+    simulated = ledger.simulated(start - 2 * HOUR, end)
+    commands = ledger.commands(start - 2 * HOUR, end)
+    carried = set(commands.loc[commands["stage"].isin(REACHED), "device"])
+    return [(at, [d for d in found if simulated or d.device in carried]) for at, found in decided]

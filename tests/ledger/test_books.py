@@ -1,0 +1,182 @@
+"""The books add up: what a day cost, what it would have cost otherwise, and where the difference lies."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pems_core.cli import pems
+from pems_core.domain import BadSeries
+from pems_core.hindsight.bill import Bill, read_bills, reconcile
+from pems_core.hindsight.books import Bookkeeper, DayBooks, combined_error, from_data
+from pems_core.hindsight.recorded_day import recorded_day
+from pems_core.hindsight.savings import gather
+from pems_core.recording.ledger.ledger import NotRecorded
+from pems_core.simulation.experiment import BASELINES
+
+from .engine_beside import asked
+from .houses import Written, written
+
+DAY = timedelta(days=1)
+FIRST = date(2025, 1, 14)
+
+
+@pytest.fixture(scope="session")
+def books(day: Written) -> DayBooks:
+    with day.ledger() as ledger:
+        return Bookkeeper(ledger, day.house).books(FIRST)
+
+
+def test_the_bill_is_what_the_simulated_house_paid(day: Written, books: DayBooks) -> None:
+    run = day.report.subject
+
+    assert books.complete
+    assert books.actual.bill == pytest.approx(run.bill, rel=1e-9)
+    assert books.actual.wear == pytest.approx(run.wear, abs=1e-9)
+    # What is stored is measured and estimated; the simulated house knows it.
+    assert books.actual.net == pytest.approx(run.net_cost, rel=0.01)
+
+
+def test_energy_adds_up(books: DayBooks) -> None:
+    assert books.balance_error < 0.005
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_house_that_is_run_like_a_baseline_saves_nothing_against_it(name: str, tmp_path: Path) -> None:
+    run = written(tmp_path, days=2.0, strategy=name)
+
+    with run.ledger() as ledger:
+        found = [Bookkeeper(ledger, run.house, [name]).books(FIRST + i * DAY) for i in range(2)]
+
+    assert sum(one.saved(name) for one in found) == pytest.approx(0.0, abs=0.01 * run.report.subject.net_cost)
+
+
+def test_a_planned_day_saves_against_every_baseline_beyond_the_error(books: DayBooks) -> None:
+    assert books.error is not None
+    assert all(books.saved(name) > 2 * books.error for name in BASELINES)
+
+
+def test_the_parts_of_the_regret_add_up_to_the_way_to_the_best_possible(day: Written) -> None:
+    with day.ledger() as ledger:
+        keeper = Bookkeeper(ledger, day.house, ())
+        found = keeper.books(FIRST, with_regret=True)
+        bound = keeper.bound(recorded_day(ledger, day.house, FIRST))
+
+    assert found.regret is not None
+    parts = (found.regret.forecast, found.regret.model, found.regret.execution, found.regret.override)
+    assert sum(parts) == pytest.approx(found.actual.net - bound, abs=1e-6)
+    assert found.regret.override == 0.0
+    assert found.regret.total > 0.0
+
+
+def test_books_of_the_ledger_are_read_as_they_were_kept(books: DayBooks) -> None:
+    assert from_data(json.loads(json.dumps(books.data()))) == books
+
+
+def test_a_day_that_was_hardly_measured_has_no_books(day: Written) -> None:
+    with day.ledger() as ledger, pytest.raises(NotRecorded, match=r"0% of it was measured; books need 90%"):
+        Bookkeeper(ledger, day.house).books(FIRST + 3 * DAY)
+
+
+def test_a_day_that_is_not_over_has_books_of_what_has_passed(day: Written) -> None:
+    noon = day.start + timedelta(hours=12, minutes=7)
+
+    with day.ledger() as ledger:
+        found = Bookkeeper(ledger, day.house, ["self_use"]).books(FIRST, until=noon)
+
+    morning = day.report.subject.flows["cost"][: day.start + timedelta(hours=11, minutes=45)]
+    assert not found.complete
+    assert found.actual.bill == pytest.approx(morning.sum())
+
+
+def test_random_errors_cancel_in_part_and_constant_ones_do_not(books: DayBooks) -> None:
+    either = [replace(books, deviation=sign * 1.0) for sign in (1, -1, 1, -1)]
+    alike = [replace(books, deviation=1.0) for _ in range(4)]
+
+    assert combined_error(either) == pytest.approx(2.0)
+    assert combined_error(alike) == pytest.approx(4.0)
+
+
+def test_a_bill_is_split_into_other_energy_and_other_prices(day: Written, books: DayBooks) -> None:
+    with day.ledger() as ledger:
+        period = gather(Bookkeeper(ledger, day.house), "bill", FIRST, FIRST, day.end)
+    more_kwh = books.energy.import_kwh - books.energy.export_kwh
+    dearer = Bill(FIRST, FIRST, books.energy.import_kwh, books.energy.export_kwh, books.actual.bill + 5.0)
+    more = Bill(FIRST, FIRST, books.energy.import_kwh + more_kwh, books.energy.export_kwh, 2 * books.actual.bill)
+
+    assert reconcile(dearer, period).from_prices == pytest.approx(5.0)
+    assert reconcile(more, period).from_energy == pytest.approx(books.actual.bill)
+    assert reconcile(more, period).from_prices == pytest.approx(0.0)
+
+
+def test_every_fault_of_a_bill_is_told_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "bill.csv"
+    file.write_text("from,to,import_kwh,export_kwh,amount\n2025-01-31,2025-01-01,-1,0,nan\n2025-02,2025-02-28,1,1,1\n")
+
+    with pytest.raises(BadSeries) as told:
+        read_bills(file)
+
+    assert "row 2, import_kwh: found '-1'; a number of 0 or more is allowed" in str(told.value)
+    assert "row 2, amount: found 'nan'" in str(told.value)
+    assert "row 2, to: found 2025-01-01; 2025-01-31 or later is allowed" in str(told.value)
+    assert "row 3, from: found '2025-02'" in str(told.value)
+
+
+def test_a_report_tells_the_same_in_a_terminal_on_a_page_and_as_data(
+    day: Written, books: DayBooks, tmp_path: Path
+) -> None:
+    bill, page = tmp_path / "bill.csv", tmp_path / "day.html"
+    bill.write_text(f"from,to,import_kwh,export_kwh,amount\n{FIRST},{FIRST},50,0,150\n")
+    ask = ["report", f"{FIRST}", "--house", str(day.house_file), "--ledger", str(day.path), "--bill", str(bill)]
+
+    terminal = CliRunner().invoke(pems, [*ask, "--html", str(page)])
+    data = CliRunner().invoke(pems, [*ask, "--json"])
+
+    assert terminal.exit_code == 0, terminal.output
+    saved = f"{books.saved():.2f}"
+    for told in ("Money", "Saved", "Energy", "Comfort", "Plans and reality", "Forecasts", "Bill", saved):
+        assert told in terminal.output
+        assert told in page.read_text(encoding="utf-8")
+    assert 'src="http' not in page.read_text(encoding="utf-8")
+    found = json.loads(data.stdout)
+    assert found["saved"]["self_use"] == pytest.approx(books.saved())
+    assert found["bills"][0]["billed"] == 150.0
+    assert {room["room"] for room in found["rooms"]} == {"kitchen", "hall"}
+    assert found["best"]["expected"] > found["best"]["paid"]
+
+
+def test_what_was_saved_is_kept_and_told_for_the_engine(day: Written, books: DayBooks, tmp_path: Path) -> None:
+    copy = tmp_path / "ledger.sqlite3"
+    with day.ledger() as ledger:
+        ledger.backup(copy)
+    ask = ["report", f"{FIRST}", "--house", str(day.house_file), "--ledger", str(copy), "--savings"]
+
+    done = CliRunner().invoke(pems, [*ask, "--now", day.end.isoformat()])
+
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["told"]["date"] == FIRST.isoformat()
+    assert said["told"]["saved"] == pytest.approx(books.saved(), abs=0.01)
+    assert said["told"]["currency"] == "CZK"
+    assert said["told"]["baseline"] == "self_use"
+    assert said["told"]["month"]["days"] == 1
+    assert [one["period"] for one in said["periods"]] == ["day", "week", "month"]
+    with replace(day, path=copy).ledger() as ledger:
+        assert list(ledger.days(FIRST, FIRST)) == [FIRST]
+
+
+def test_the_engine_hears_from_a_process_of_its_own(day: Written, books: DayBooks, tmp_path: Path) -> None:
+    copy = tmp_path / "ledger.sqlite3"
+    with day.ledger() as ledger:
+        ledger.backup(copy)
+
+    said, money, alerts = asyncio.run(asked(day, copy))
+
+    assert alerts == []
+    # The last quarter hour is not over.
+    assert said[0]["saved"] == pytest.approx(books.saved(), abs=1.0)
+    assert money[0][0].saved["self_use"].saved == pytest.approx(said[0]["saved"], abs=0.01)
