@@ -18,13 +18,14 @@ from .houses import ROOT, recorded, reference_house, scenario_for
 from .influx import INFLUX
 from .live import LIVE
 from .machine import MACHINE
+from .nodered import NODERED
 from .plans import PLANS
 from .rows import Results, Row, load, save
 from .runs import Runs, source_digest
 from .setting import Benchmark, Setting
 from .table import shown, write
 
-BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *MACHINE, *INFLUX, *LIVE)
+BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *MACHINE, *INFLUX, *LIVE, *NODERED)
 NAMES = {benchmark.name: benchmark for benchmark in BENCHMARKS}
 WHOLE = ("short", "full", "write")
 PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")

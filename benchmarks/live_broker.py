@@ -27,7 +27,8 @@ class Broker:
         self.port = _free_port()
         self._program = found
         self._file = folder / "mosquitto.conf"
-        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 100000", ""]
+        always = ["max_queued_messages 100000", "set_tcp_nodelay true"]
+        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", *always, ""]
         self._file.write_text("\n".join(lines), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
