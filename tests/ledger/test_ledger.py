@@ -226,6 +226,24 @@ def test_a_ledger_of_a_newer_pems_is_left_alone(tmp_path: Path) -> None:
         new_ledger(tmp_path)
 
 
+SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
+"""Of each version that was released, as it was then."""
+
+
+@pytest.mark.parametrize("script", SCHEMAS, ids=lambda path: path.stem)
+def test_a_ledger_of_every_released_version_goes_on(script: Path, tmp_path: Path, report: CycleReport) -> None:
+    with sqlite3.connect(tmp_path / "ledger.sqlite3") as connection:
+        connection.executescript(script.read_text(encoding="utf-8"))
+        connection.execute(f"PRAGMA user_version = {script.stem}")
+
+    with new_ledger(tmp_path) as ledger:
+        assert ledger.cycle(ledger.add_cycle(report)).number == 1
+
+
+def test_every_version_of_the_schema_has_its_file() -> None:
+    assert [path.stem for path in SCHEMAS] == [str(i + 1) for i in range(len(schema.MIGRATIONS))]
+
+
 def test_a_backup_is_taken_while_the_ledger_is_written(tmp_path: Path, report: CycleReport) -> None:
     with new_ledger(tmp_path) as ledger:
         ledger.add_cycle(report)
