@@ -7,6 +7,9 @@ const env = process.env
 const host = env.PEMS_NODERED_HOST || '127.0.0.1'
 const hash = env.PEMS_NODERED_ADMIN_PASSWORD_HASH
 
+// Who started it has died: nobody else would end it.
+if (env.PEMS_NODERED_ENDS_WITH_INPUT === 'true') process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume()
+
 module.exports = {
   uiPort: Number(env.PEMS_NODERED_PORT || 1880),
   uiHost: host,

@@ -66,7 +66,7 @@ class NodeRed:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *words, "--userDir", str(self.folder), str(flows),
-                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ(), cwd=FOLDER,
+                stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, env=self._environ(), cwd=FOLDER,
                 start_new_session=True,
             )  # fmt: skip
         try:
@@ -130,6 +130,8 @@ class NodeRed:
             "PEMS_SITE": self.site,
             "PEMS_NODERED_HOST": self.host,
             "PEMS_NODERED_PORT": str(self.port),
+            # Its input is closed when this process dies, however it does.
+            "PEMS_NODERED_ENDS_WITH_INPUT": "true",
             **self.environ,
         }
 
