@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import influxdb_client
-
 Value = float | str
 """Switches are 1 and 0: a database can sum and average them."""
 MILLISECOND = timedelta(milliseconds=1)
@@ -32,6 +30,9 @@ def as_lines(points: Iterable[Point]) -> list[str]:
 
 
 def _line(point: Point) -> str:
+    # A house without a database need not wait until it is loaded.
+    import influxdb_client
+
     said = influxdb_client.Point(point.measurement).time(point.time, influxdb_client.WritePrecision.MS)
     for name, tag in point.tags.items():
         said.tag(name, tag)

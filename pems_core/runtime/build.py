@@ -38,8 +38,6 @@ from pems_core.domain import CycleReport, HybridInverterSpec, Receipt, Severity
 from pems_core.forecasting.chain import ranked
 from pems_core.plugins import create_forecasters, create_transports, tell_finished
 from pems_core.protocols import Device, Forecaster, Transport
-from pems_core.recording.influx import Buffer, Influx, InfluxWriter
-from pems_core.recording.influx.writer import REFUSED
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.recording.ledger.retention import Retention
 from pems_core.recording.ledger.scribe import Scribe
@@ -203,6 +201,9 @@ class Blueprint:
         section = self.config.get(InfluxSection)
         if section is None:
             return Recording(live, self.folder.path, SAMPLE_EVERY_S, trend=trend)
+        from pems_core.recording.influx import Buffer, Influx, InfluxWriter
+        from pems_core.recording.influx.writer import REFUSED
+
         there = section.beside(self.beside)
         buffer = Buffer(self.folder.points, self.clock, section.buffer_mb * 1e6)
         writer = InfluxWriter(lambda: Influx(there), buffer, self.clock, self.folder.path / REFUSED)
