@@ -12,7 +12,7 @@ import pluggy
 
 from .config import Config, Section
 from .domain import CycleReport
-from .protocols import Device, Forecaster, RuleBased, Strategy, Transport
+from .protocols import Device, Forecaster, RuleBased, Source, Strategy, Transport
 
 hookspec = pluggy.HookspecMarker("pems")
 hookimpl = pluggy.HookimplMarker("pems")
@@ -34,6 +34,11 @@ def create_devices(config: Config) -> Sequence[Device]:
 @hookspec
 def create_forecasters(config: Config) -> Sequence[Forecaster]:
     """Return what predicts prices, production, demand or weather."""
+
+
+@hookspec
+def create_sources(config: Config) -> Sequence[Source]:
+    """Return who is asked for weather, prices and exchange rates."""
 
 
 @hookspec

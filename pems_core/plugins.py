@@ -14,7 +14,7 @@ import pluggy
 from . import hookspecs
 from .config import CORE_SECTIONS, Config, Section, StagesSection, did_you_mean
 from .domain import ConfigError, CycleReport
-from .protocols import Device, Forecaster, RuleBased, Strategy, Transport
+from .protocols import Device, Forecaster, RuleBased, Source, Strategy, Transport
 
 GROUP = "pems"
 BROKEN_MODULE = (ImportError, SyntaxError, AttributeError, NameError, TypeError, ValueError, OSError)
@@ -54,6 +54,7 @@ class Given:
 
     devices: tuple[str, ...] = ()
     forecasters: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
     transports: tuple[str, ...] = ()
 
@@ -101,6 +102,15 @@ def create_forecasters(manager: pluggy.PluginManager, config: Config) -> tuple[F
     return _gather(manager, "forecasters", lambda plugin: _forecasters_of(manager, plugin, config))
 
 
+def create_sources(manager: pluggy.PluginManager, config: Config) -> tuple[Source, ...]:
+    """The sources of every plugin, those that are asked first in front.
+
+    :raises PluginError: if two sources have one name.
+    """
+    sources = _gather(manager, "sources", lambda plugin: _sources_of(manager, plugin, config))
+    return tuple(sorted(sources, key=lambda source: (source.place, source.name)))
+
+
 def create_strategies(manager: pluggy.PluginManager, config: Config) -> tuple[Strategy | RuleBased, ...]:
     """The strategies of every plugin, those with and those without a solver.
 
@@ -146,6 +156,7 @@ def given(manager: pluggy.PluginManager, config: Config) -> dict[str, Given]:
         plugin: Given(
             devices=_named(_devices_of(manager, plugin, config)),
             forecasters=_named(_forecasters_of(manager, plugin, config)),
+            sources=_named(_sources_of(manager, plugin, config)),
             strategies=_named(_strategies_of(manager, plugin, config)),
             transports=_named(_transports_of(manager, plugin, config)),
         )
@@ -244,6 +255,10 @@ def _devices_of(manager: pluggy.PluginManager, plugin: str, config: Config) -> l
 
 def _forecasters_of(manager: pluggy.PluginManager, plugin: str, config: Config) -> list[Forecaster]:
     return [f for forecasters in _only(manager, "create_forecasters", plugin)(config=config) for f in forecasters]
+
+
+def _sources_of(manager: pluggy.PluginManager, plugin: str, config: Config) -> list[Source]:
+    return [s for sources in _only(manager, "create_sources", plugin)(config=config) for s in sources]
 
 
 def _strategies_of(manager: pluggy.PluginManager, plugin: str, config: Config) -> list[Strategy | RuleBased]:

@@ -20,8 +20,10 @@ from .domain import (
     Readings,
     Receipt,
     SiteState,
+    SourceKind,
     Step,
     Value,
+    Vintage,
 )
 from .planning.model import DispatchModel
 from .transport.lines import Lines
@@ -124,6 +126,35 @@ class Forecaster(Protocol):
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         """The series it can give now, by name; a series left out is taken from the next in the chain."""
+
+
+class Source(Protocol):
+    """Somebody outside who says what will be: a weather service, a power exchange, a bank."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> SourceKind:
+        """What it is asked for; sources of one kind stand in for each other."""
+
+    @property
+    def place(self) -> int:
+        """In the chain of its kind, the lowest first."""
+
+    @property
+    def calls_per_fetch(self) -> int:
+        """Requests that one fetch costs."""
+
+    @property
+    def calls_per_day(self) -> int:
+        """Requests that it may be sent in 24 h."""
+
+    async def fetch(self, now: datetime) -> Vintage:
+        """What it says now, about now and the time to come.
+
+        :raises NoAnswer: if it says nothing that can be used.
+        """
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ from .config import (
 )
 from .devices import PvPlant
 from .domain import Equipment, Forecasts, PvSpec, SiteState
+from .forecasting.hygiene import House as Measured
 from .planning.model import DispatchModel
 from .planning.planner import PlanOptions
 from .planning.site import PlannedHouse
@@ -50,6 +51,19 @@ class HouseFile:
     def eur_rate(self) -> float:
         """Units of the site's currency per EUR."""
         return self.config[TariffSection].eur_rate
+
+    @property
+    def measures(self) -> Measured:
+        """What bounds its measurements.
+
+        Its place is left out: PEMS labels what it measures by its own clock, and whoever gave the roof a wrong azimuth
+        shall not lose his history.
+        """
+        grid = self.config[GridSection]
+        arrays = tuple(section.array() for section in self.config.all(PvSection))
+        most_kw = 1.5 * grid.import_limit_kw
+        highest_kw = {"base_load_kw": most_kw, "grid_import_kw": most_kw}
+        return Measured(self.site.timezone, arrays=arrays, highest_kw=highest_kw)
 
     @property
     def equipment(self) -> dict[str, Equipment]:

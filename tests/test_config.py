@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pems_flexible_load.config import FlexibleLoadSection
+from pems_forecasters.config import SourcesSection
 from pems_growatt.config import GrowattSection
 from pems_heating_loxone.config import HeatingSection
 from pydantic import SecretStr
@@ -42,6 +43,7 @@ DEVICES: list[tuple[str, type[Section]]] = [
     ("growatt", GrowattSection),
     ("heating_loxone", HeatingSection),
     ("flexible_load", FlexibleLoadSection),
+    ("sources", SourcesSection),
 ]
 PLACE = """
 [site]
@@ -273,7 +275,7 @@ class TestFaults:
         assert found == [
             (
                 f"heting_loxone: unknown section; known: {', '.join(name for name, _ in CORE_SECTIONS)}, "
-                "growatt, heating_loxone, flexible_load; did you mean 'heating_loxone'?"
+                "growatt, heating_loxone, flexible_load, sources; did you mean 'heating_loxone'?"
             ),
             (
                 "site.timezone: found 'Europe/Prag'; allowed: a name of the IANA time zone database; "

@@ -266,3 +266,60 @@ async def test_a_forecaster_that_fails_is_told_and_the_next_one_steps_in(
 def test_the_order_of_plugins_has_no_say() -> None:
     a, b, c = Says("a", 1.0), Says("b", 2.0), Says("c", 3.0)
     assert ranked([c, a, b], ["b"]) == ranked([a, b, c], ["b"]) == [b, a, c]
+
+
+def foretold(share: float, ahead_h: int = 72) -> pd.DataFrame:
+    """What a service says from yesterday on: a sky that lets through some share of the sun, and 4 °C."""
+    index = pd.date_range(NOW - timedelta(days=1), NOW + timedelta(hours=ahead_h), freq=QUARTER, inclusive="left")
+    ghi = share * Sky.at(index, QUARTER, 49.2, 16.6).clear["ghi"]
+    spread = {f"ghi_w_m2.p{p}": ghi * f for p, f in ((10, 0.5), (50, 1.0), (90, 1.2))}
+    return pd.DataFrame({"ghi_w_m2": ghi, "outdoor_temperature_c": 4.0, **spread}, index=index)
+
+
+async def test_pv_follows_the_weather_service_with_its_quantiles() -> None:
+    dark, bright = [
+        await SunForecaster(ARRAYS, 49.2, 16.6).forecast(TWO_DAYS, STATE, History(NOTHING.frame, foretold(share)))
+        for share in (0.3, 0.9)
+    ]
+    assert sum(dark["pv_kw"].values) < 0.5 * sum(bright["pv_kw"].values)
+    assert dark["pv_kw"].source == "weather services, times 1.00 now"
+    low, middle, high = (np.asarray(bright["pv_kw"].quantiles[q]) for q in (0.1, 0.5, 0.9))
+    assert (low <= middle).all()
+    assert (middle <= high).all()
+    assert low.sum() < 0.7 * middle.sum()
+
+
+async def test_what_the_roof_gives_now_corrects_the_service_for_some_hours() -> None:
+    said = foretold(0.8)
+    usual = await SunForecaster(ARRAYS, 49.2, 16.6).forecast(TWO_DAYS, STATE, History(NOTHING.frame, said))
+    index = pd.date_range(NOW - timedelta(hours=3), NOW, freq=QUARTER, inclusive="left", unit="us")
+    sky = Sky.at(index, QUARTER, 49.2, 16.6)
+    expected = pv_kw(ARRAYS, sky, sky.split(said["ghi_w_m2"].reindex(index)), pd.Series(4.0, index=index))
+    measured_kw = History(pd.DataFrame({"pv_kw": 0.5 * expected}), said)
+    told = await SunForecaster(ARRAYS, 49.2, 16.6).forecast(TWO_DAYS, STATE, measured_kw)
+    ratio = np.asarray(told["pv_kw"].values[:96]) / np.maximum(1e-9, usual["pv_kw"].values[:96])
+    assert ratio[0] == pytest.approx(0.5, abs=0.01)
+    assert ratio[8] == pytest.approx(1 - 0.5 * np.exp(-2 / 3), abs=0.01)
+    assert ratio[84] > 0.99
+
+
+async def test_beyond_the_service_the_clear_sky_goes_on() -> None:
+    short = History(NOTHING.frame, foretold(0.8, ahead_h=24))
+    told = (await SunForecaster(ARRAYS, 49.2, 16.6).forecast(TWO_DAYS, STATE, short))["pv_kw"]
+    alone = (await SunForecaster(ARRAYS, 49.2, 16.6).forecast(TWO_DAYS, STATE, NOTHING))["pv_kw"]
+    assert told.values[96:] == pytest.approx(alone.values[96:])
+    assert told.values[:8] != pytest.approx(alone.values[:8])
+
+
+async def test_temperature_is_what_services_say_and_what_it_is_off_now() -> None:
+    history = History(measured("outdoor_temperature_c", 3, 6.0).frame, foretold(0.8))
+    told = (await TemperatureForecaster("Europe/Prague").forecast(TWO_DAYS, STATE, history))["outdoor_temperature_c"]
+    assert told.values[0] == pytest.approx(6.0, abs=0.05)
+    assert told.values[-1] == pytest.approx(4.0, abs=0.05)
+    assert told.source == "weather services"
+
+
+async def test_a_service_that_ends_too_early_leaves_temperature_to_the_course_of_days() -> None:
+    history = History(measured("outdoor_temperature_c", 3, 6.0).frame, foretold(0.8, ahead_h=24))
+    told = (await TemperatureForecaster("Europe/Prague").forecast(TWO_DAYS, STATE, history))["outdoor_temperature_c"]
+    assert told.source == "course of the last days"

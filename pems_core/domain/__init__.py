@@ -45,6 +45,7 @@ from .state import (
     SiteState,
     of_kind,
 )
+from .vintage import NoAnswer, SourceKind, Vintage
 
 __all__ = [
     "HOUR",
@@ -77,6 +78,7 @@ __all__ = [
     "HybridInverterSpec",
     "InverterState",
     "MissingForecast",
+    "NoAnswer",
     "NoPlan",
     "NotDelivered",
     "Override",
@@ -94,11 +96,13 @@ __all__ = [
     "Rung",
     "Severity",
     "SiteState",
+    "SourceKind",
     "Stage",
     "StaleReading",
     "Step",
     "UnsafePlan",
     "Value",
+    "Vintage",
     "WornOut",
     "floor_time",
     "of_kind",

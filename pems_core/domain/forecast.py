@@ -90,10 +90,21 @@ class Forecasts:
 
 @dataclass(frozen=True)
 class History:
-    """What was measured up to now: one column a series, labelled by interval start in UTC."""
+    """What was measured up to now: one column a series, labelled by interval start in UTC.
+
+    :param foretold: what sources outside say of the weather, in quarter hours from yesterday to the days to come;
+        quantiles as `<series>.p10`. None if nobody is asked.
+    """
 
     frame: "pd.DataFrame"
+    foretold: "pd.DataFrame | None" = None
 
     def series(self, name: str) -> "pd.Series[float]":
         """The known values of one series; empty if it was never measured."""
         return self.frame.reindex(columns=[name])[name].dropna().astype(float)
+
+    def outlook(self, name: str) -> "pd.Series[float]":
+        """What is said of one series, past and to come; empty if nobody says anything."""
+        if self.foretold is None:
+            return self.series(name)[:0]
+        return self.foretold.reindex(columns=[name])[name].dropna().astype(float)

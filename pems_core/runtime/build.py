@@ -24,6 +24,7 @@ from pems_core.config import (
     AlertsSection,
     Config,
     ConfigError,
+    CyclesSection,
     InfluxSection,
     MqttSection,
     NodeRedSection,
@@ -36,12 +37,13 @@ from pems_core.config import (
 from pems_core.cycle import Site
 from pems_core.domain import CycleReport, HybridInverterSpec, Receipt, Severity
 from pems_core.forecasting.chain import ranked
-from pems_core.plugins import create_forecasters, create_transports, tell_finished
+from pems_core.plugins import create_forecasters, create_sources, create_transports, tell_finished
 from pems_core.protocols import Device, Forecaster, Transport
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.recording.ledger.retention import Retention
 from pems_core.recording.ledger.scribe import Scribe
 from pems_core.site import HouseFile, read_house
+from pems_core.sourcing.book import VintageBook
 from pems_core.transport.dry_run import DryRun
 from pems_core.transport.house_lines import HouseLines
 from pems_core.transport.image import ProcessImage
@@ -51,6 +53,7 @@ from .carriage import NodeRedCarriage, carried
 from .chronicle import Chronicle
 from .contract import last_words
 from .engine import Engine, Watcher
+from .feeds import Feeds
 from .health import Health
 from .history import Recorder
 from .house_record import house_record
@@ -153,6 +156,9 @@ class Blueprint:
         planner.remember(store.last_plan())
         site = Site(house.house.devices, forecasters, planner, house.site.timezone, house.site.currency)
         inverters = [d.name for d in house.house.devices if isinstance(d.equipment, HybridInverterSpec)]
+        prices = PriceBook(store, self.beside / FILE, house.site.currency, house.eur_rate)
+        alerts = HouseAlerts(self.clock, store, Judge(frozenset(self.config[AlertsSection].without)))
+        triggers = Triggers(self.clock)
         return Live(
             house=house,
             site=site,
@@ -161,12 +167,30 @@ class Blueprint:
             commanding=self.commanding(store, transports, receipts.append),
             image=ProcessImage(inverters=inverters),
             recorder=Recorder(house.equipment, store),
-            prices=PriceBook(store, self.beside / FILE, house.site.currency, house.eur_rate),
-            triggers=Triggers(self.clock),
+            prices=prices,
+            triggers=triggers,
             carriage=carriage,
             health=Health(self.clock),
-            alerts=HouseAlerts(self.clock, store, Judge(frozenset(self.config[AlertsSection].without))),
+            alerts=alerts,
+            feeds=self.feeds(prices, alerts, triggers),
             receipts=receipts,
+        )
+
+    def feeds(self, prices: PriceBook, alerts: HouseAlerts, triggers: Triggers) -> Feeds | None:
+        """Who asks others for weather, prices and exchange rates; None if nobody is to be asked."""
+        sources = create_sources(self.manager, self.config)
+        if not sources:
+            return None
+        return Feeds(
+            sources=sources,
+            book=VintageBook(self.folder.sources, self.clock),
+            prices=prices,
+            alerts=alerts,
+            triggers=triggers,
+            clock=self.clock,
+            currency=self.house.site.currency,
+            eur_rate=self.house.eur_rate,
+            price_change_per_kwh=self.config[CyclesSection].price_change_per_kwh,
         )
 
     def engine(self, store: Store) -> Engine:

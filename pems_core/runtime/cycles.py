@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pems_core.cycle import run_cycle
 from pems_core.domain import CycleReport, History, PemsError, Plan, Severity, floor_time
 from pems_core.forecasting.chain import ask
+from pems_core.forecasting.hygiene import Cleaned, Wrong, cleaned
 from pems_core.planning.planner import Planner
 
 from .health import PLANNING
@@ -23,6 +24,8 @@ FIRST_READINGS_S = 60.0
 """So long all devices are waited for before the first plan [s of the clock]."""
 FORECAST_EVERY_S = 300.0
 """How often forecasts are looked at between cycles [s of the clock]."""
+NAMED = (Wrong.UNIT, Wrong.STUCK, Wrong.HOUR_OFF, Wrong.IMPOSSIBLE)
+"""What is told of a history; that quarters are missing is no news after each restart."""
 SHORTEST_STEP = timedelta(minutes=1)
 """A regular plan within the last moment of a quarter would have a first step of seconds."""
 
@@ -141,7 +144,18 @@ class Cycles:
 
     async def _history(self) -> History:
         # Weeks of quarter hours take a moment to read, in which nobody should have to wait.
-        return History(await asyncio.to_thread(self.live.commanding.store.history, LEARN_DAYS))
+        cleaned = await asyncio.to_thread(self._believed)
+        told = [finding for finding in cleaned.findings if finding.wrong in NAMED]
+        more = f"; and {len(told) - 1} more" if len(told) > 1 else ""
+        self.live.alerts.set("history", f"{told[-1]}{more}" if told else "")
+        feeds = self.live.feeds
+        return History(cleaned.frame, feeds.foretold(self.live.now) if feeds is not None else None)
+
+    def _believed(self) -> Cleaned:
+        """What was measured in the last weeks, without what cannot be."""
+        measured = self.live.commanding.store.history(LEARN_DAYS)
+        # Of a file that could not be read there is not even an index of times.
+        return Cleaned(measured, ()) if measured.empty else cleaned(measured, self.live.house.measures)
 
 
 def next_due(now: datetime, every: timedelta) -> datetime:

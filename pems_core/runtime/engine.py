@@ -139,6 +139,8 @@ class Engine:
         for one in (self.recording, self.chronicle):
             if one is not None:
                 await one.close()
+        if live.feeds is not None:
+            live.feeds.close()
         ended = Ended(crash or self._why, bool(crash), released)
         self._tell_end(ended)
         return ended
@@ -162,7 +164,8 @@ class Engine:
             ("end", self._ended()),
         ]
         kept = (("recording", self.recording), ("chronicle", self.chronicle), ("savings", self.savings))
-        beside = (*kept, ("rules", self.rules), ("money", self.till), ("notifications", self.notifier))
+        asking = ("sources", self.live.feeds)
+        beside = (*kept, ("rules", self.rules), ("money", self.till), asking, ("notifications", self.notifier))
         tasks += [(name, self._beside(name, one.run)) for name, one in beside if one is not None]
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
 

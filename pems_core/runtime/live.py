@@ -21,6 +21,7 @@ from pems_core.transport.image import ProcessImage
 
 from .alerts import HouseAlerts
 from .carriage import NodeRedCarriage
+from .feeds import Feeds
 from .health import Health
 from .history import Recorder
 from .prices import PriceBook
@@ -55,6 +56,8 @@ class Live:
     carriage: NodeRedCarriage
     health: Health
     alerts: HouseAlerts
+    feeds: Feeds | None = None
+    """None if nobody outside is asked."""
     readings: Readings = field(init=False)
     state: SiteState = field(init=False)
     followed: Followed | None = None

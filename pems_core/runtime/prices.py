@@ -1,4 +1,4 @@
-"""Day-ahead prices from outside: a file that is watched, or a message."""
+"""Day-ahead prices from outside: a file that is watched, a message, or what exchanges say."""
 
 import csv
 import math
@@ -75,6 +75,10 @@ class PriceBook:
             return {}
         self._seen = (stat.st_mtime_ns, stat.st_size)
         return self._keep(read_prices(self.file))
+
+    def put(self, prices: Mapping[datetime, float]) -> dict[datetime, tuple[float | None, float]]:
+        """Keep prices by quarter hour [currency/kWh]; what changed by it."""
+        return self._keep(prices) if prices else {}
 
     def _keep(self, prices: Mapping[datetime, float]) -> dict[datetime, tuple[float | None, float]]:
         known = self._known(min(prices))

@@ -11,6 +11,7 @@ from typing import Any
 
 from pems_core.domain import ConfigError
 from pems_core.recording.ledger.place import LEDGER
+from pems_core.sourcing.book import FILE
 from pems_core.store_lock import engine_alive
 
 LONGEST_SOCKET = 100
@@ -73,6 +74,11 @@ class StateFolder:
     def ledger(self) -> Path:
         """What happened; see docs/ledger.md."""
         return self.path / LEDGER
+
+    @property
+    def sources(self) -> Path:
+        """What weather services, exchanges and banks have said."""
+        return self.path / FILE
 
     @property
     def guard_log(self) -> Path:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -98,6 +98,7 @@ def start_engine(mosquitto: Mosquitto, tmp_path: Path) -> Start:
         transports: Sequence[Transport] = (),
         forecasters: Sequence[Forecaster] | None = None,
         more: str = "",
+        extra: Mapping[str, object] | None = None,
         broker: bool = True,
         patience_s: float | None = None,
         dry_run: bool = False,
@@ -108,6 +109,8 @@ def start_engine(mosquitto: Mosquitto, tmp_path: Path) -> Start:
         transport = TrialTransport()
         manager = plugins([TrialInverter(), *devices], [transport, *transports])
         mqtt = f'[mqtt]\nurl = "{mosquitto.url}"\n' if broker else ""
+        for name, plugin in (extra or {}).items():
+            manager.register(plugin, name)
         text = HOUSE.format(folder=tmp_path / "state") + mqtt + more
         config = parse_config(text, declared_sections(manager))
         asked = [Expected()] if forecasters is None else forecasters

@@ -1,14 +1,26 @@
-"""Simple forecasts from what the house itself has measured, the sun's course and published prices."""
+"""Forecasts from what the house itself has measured, the sun's course, weather services and published prices."""
 
-from pems_core.config import Config, PvSection, SiteSection, TariffSection
+from pems_core.config import Config, PvSection, Section, SiteSection, TariffSection
 from pems_core.hookspecs import hookimpl
-from pems_core.protocols import Forecaster
+from pems_core.protocols import Forecaster, Source
 
 from .carbon import CarbonForecaster
+from .config import SourcesSection
 from .load import LoadForecaster
 from .prices import PriceForecaster
 from .sun import SunForecaster
 from .weather import TemperatureForecaster
+
+
+@hookimpl
+def declare_config() -> tuple[str, type[Section]]:
+    return "sources", SourcesSection
+
+
+@hookimpl
+def create_sources(config: Config) -> list[Source]:
+    section = config.get(SourcesSection)
+    return [] if section is None else section.sources(config[SiteSection])
 
 
 @hookimpl

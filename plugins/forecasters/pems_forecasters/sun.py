@@ -1,9 +1,9 @@
-"""PV and irradiance: a clear sky, dimmed as it was lately."""
+"""PV and irradiance: what weather services say, through the physics of the arrays, or a clear sky, dimmed as lately."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,11 @@ AIR_C = 15.0
 
 @dataclass
 class SunForecaster:
-    """Clear sky (pvlib) times the share of it that was measured in the last hours, later in the last days."""
+    """What weather services say of the sun, through pvlib's chain for each array, corrected by the last hours.
+
+    Without them a clear sky times the share of it that was measured in the last hours, later in the last days; the
+    same beyond their last hour.
+    """
 
     arrays: Sequence[PvArray]
     latitude: float
@@ -54,8 +58,53 @@ class SunForecaster:
             shares = lately + (now - lately) * np.exp(-leads_h(ahead, state.now) / CLOUDS_STAY_H)
             values: Array = np.asarray(clear_ahead[name], dtype=np.float64) * shares
             text = f"clear sky times {now:.2f} now and {lately:.2f} later"
-            result[name] = Forecast(onto(horizon, ahead, values), text, state.now)
+            clear_sky = Forecast(onto(horizon, ahead, values), text, state.now)
+            result[name] = self._told(name, horizon, known, values, history, state.now) or clear_sky
         return result
+
+    def _told(
+        self,
+        name: str,
+        horizon: Horizon,
+        known: "pd.Series[float]",
+        otherwise: Array,
+        history: History,
+        now: datetime,
+    ) -> Forecast | None:
+        """By what weather services say, and `otherwise` where they say nothing; None if they say nothing at all."""
+        ahead = quarters_ahead(horizon)
+        if history.outlook(GHI).reindex(ahead).isna().all():
+            return None
+        before = pd.DatetimeIndex(known.index[known.index >= now - RECENT])
+        expected = self._under(pd.DatetimeIndex(before.append(ahead)), history)[name]
+        least = LEAST_SUN * (sum(a.peak_kw for a in self.arrays) if name == PV else 1000)
+        recent = expected.reindex(before).dropna()
+        factor = share(known.reindex(recent.index), recent, least, 1.0)
+        nudge = 1 + (factor - 1) * np.exp(-leads_h(ahead, now) / CLOUDS_STAY_H)
+
+        def onto_steps(course: "pd.Series[float]") -> tuple[float, ...]:
+            there = course.reindex(ahead).to_numpy(dtype=np.float64) * nudge
+            return onto(horizon, ahead, np.asarray(np.where(np.isnan(there), otherwise, there), dtype=np.float64))
+
+        quantiles = {
+            percent / 100: onto_steps(self._under(ahead, history, f".p{percent}")[name])
+            for percent in (10, 50, 90)
+            if not history.outlook(f"{GHI}.p{percent}").reindex(ahead).isna().all()
+        }
+        return Forecast(onto_steps(expected), f"weather services, times {factor:.2f} now", now, quantiles)
+
+    def _under(self, quarters: pd.DatetimeIndex, history: History, quantile: str = "") -> pd.DataFrame:
+        """PV [kW] and irradiance [W/m2] by what is said of the weather; NaN where nothing is."""
+        sky = Sky.at(quarters, QUARTER, self.latitude, self.longitude)
+        ghi = history.outlook(GHI + quantile).reindex(quarters)
+        parts = sky.split(ghi.fillna(0.0))
+        if not quantile:
+            # What a service says of direct and diffuse radiation is better than what follows from their sum.
+            direct, diffuse = (history.outlook(part).reindex(quarters) for part in ("dni_w_m2", "dhi_w_m2"))
+            parts = parts.assign(dni=direct.fillna(parts["dni"]), dhi=diffuse.fillna(parts["dhi"]))
+        air = history.outlook("outdoor_temperature_c").reindex(quarters).fillna(AIR_C)
+        told = pd.DataFrame({PV: pv_kw(self.arrays, sky, parts, air), GHI: ghi})
+        return told.mask(ghi.isna())
 
     def _clear(self, quarters: pd.DatetimeIndex) -> pd.DataFrame:
         """PV [kW] and irradiance [W/m2] under a clear sky."""
