@@ -14,6 +14,7 @@ from rich.table import Table
 
 from .economics import ECONOMICS
 from .flows import FLOWS
+from .forecasts import FORECASTS
 from .houses import ROOT, recorded, reference_house, scenario_for
 from .influx import INFLUX
 from .live import LIVE
@@ -25,7 +26,7 @@ from .runs import Runs, source_digest
 from .setting import Benchmark, Setting
 from .table import shown, write
 
-BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *MACHINE, *INFLUX, *LIVE, *NODERED)
+BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *FORECASTS, *MACHINE, *INFLUX, *LIVE, *NODERED)
 NAMES = {benchmark.name: benchmark for benchmark in BENCHMARKS}
 WHOLE = ("short", "full", "write")
 PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")

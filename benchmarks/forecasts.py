@@ -1,0 +1,259 @@
+"""How good learned forecasts are on recordings: trained on the days before, tested on the days after."""
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pems_forecasters.learned import base_load, pv, spot_price
+from pems_forecasters.learned.wall_clock import DAY, Days
+
+from pems_core.domain import HOUR, PvArray
+from pems_core.simulation.outlook import smooth_noise
+from pems_core.simulation.recorded_sets import (
+    data_folder,
+    emhass_home,
+    fontana_homes,
+    fontana_surroundings,
+    prices_de_lu,
+    pvdaq_power,
+    pvdaq_weather,
+)
+
+from .rows import Bar, Row
+from .setting import Benchmark, Setting
+
+Array = npt.NDArray[np.float64]
+
+HALF_HOUR = timedelta(minutes=30)
+FIRST_TRAINED_DAYS = 60
+TEMPERATURE_ERROR_K = 1.3
+"""Standard deviation: 1.0 K of mean absolute error, as day-ahead forecasts have (README of the recordings)."""
+GOLDEN = pv.Roof((PvArray(3.4, 50.0, 165.0),), 39.74, -105.18, "Etc/GMT+7")
+"""The array of pvdaq system 50; its tilt and azimuth are those by which physics fits 2011 best."""
+SUN_ERRORS = (
+    ("perfect weather", 0.0, 8.0),
+    ("irradiance wrong by 21 W/m2", 0.14, 10.0),
+    ("a third of the sky", 0.34, None),
+)
+"""Error of the irradiance as a share of a clear sky (standard deviation), with the bar of the RMSE [% of peak]."""
+
+
+def households() -> dict[str, base_load.Household]:
+    """Measured homes with the weather that a day-ahead forecast would have told."""
+    folder = data_folder(os.environ)
+    warm = fontana_surroundings(folder)["outdoor_temperature_c"]
+    warm = warm[~warm.index.duplicated()]
+    told = warm + np.random.RandomState(1).normal(0.0, TEMPERATURE_ERROR_K, len(warm))
+    homes = {}
+    for number, home in fontana_homes(folder).groupby("home"):
+        load = Days.of(home["load_kw"][~home.index.duplicated()], "America/Los_Angeles", HOUR)
+        homes[f"citylearn home {number}"] = base_load.Household(load, _beside(load, told))
+    load = Days.of(emhass_home(folder)["load_kw"], "Europe/Paris", HALF_HOUR)
+    return homes | {"emhass home": base_load.Household(load)}
+
+
+def _beside(load: Days, series: "pd.Series[float]") -> Days:
+    """Another series on the days of a load."""
+    other = Days.of(series, load.timezone, load.step)
+    rows = (load.first - other.first) // DAY + np.arange(load.count)
+    inside = (rows >= 0) & (rows < other.count)
+    values = np.where(inside[:, None], other.values[np.clip(rows, 0, other.count - 1)], np.nan)
+    return Days(load.first, values, load.timezone)
+
+
+def load_rows(setting: Setting) -> Iterator[Row]:
+    """Day-ahead from midnight, trained anew every 30 days (short: 60)."""
+    ratios, covers, behind = [], [], []
+    for name, household in households().items():
+        predicted, truth, simple = walked(household, 30 if setting.full else 60)
+        mae = {method: _mae(kw, truth) for method, kw in simple.items()}
+        learned, covered = _mae(predicted[:, 1], truth), _covered(predicted, truth)
+        ratios.append(100 * (1 - learned / mae[base_load.MEAN_OF_WEEK]))
+        covers.append(covered)
+        behind.append(100 * (learned / min(mae.values()) - 1))
+        yield Row(f"{name}: MAE below the 7-day mean", ratios[-1], "%")
+        yield Row(f"{name}: MAE above the best simple method", behind[-1], "%", Bar("<=", 2.0))
+        yield Row(f"{name}: 80 % interval covers", covered, "%")
+    yield Row("all homes: median MAE below the 7-day mean", median(ratios), "%", Bar(">=", 8.0))
+    yield Row("all homes: 80 % interval covers, mean", sum(covers) / len(covers), "%", Bar(">=", 75.0))
+    yield Row("all homes: 80 % interval covers, mean", sum(covers) / len(covers), "%", Bar("<=", 85.0))
+
+
+def walked(household: base_load.Household, every_days: int) -> tuple[Array, Array, Mapping[str, Array]]:
+    """What was predicted for each day, what happened, and what simple methods would have said."""
+    load = household.load
+    predicted, truth = [], []
+    simple: dict[str, list[Array]] = {}
+    for first in range(FIRST_TRAINED_DAYS, load.count, every_days):
+        model = base_load.train(household, first)
+        places = base_load.issued(load, first, min(load.count, first + every_days), 1)
+        predicted.append(model.predict(household, places))
+        truth.append(load.at(places.day, places.slot))
+        before = {
+            "yesterday": load.at(places.day - 1, places.slot),
+            "week before": load.at(places.day - 7, places.slot),
+        }
+        for method, kw in {**household.profiles(places), **before}.items():
+            simple.setdefault(method, []).append(kw)
+    return np.concatenate(predicted), np.concatenate(truth), {name: np.concatenate(kw) for name, kw in simple.items()}
+
+
+def pv_rows(setting: Setting) -> Iterator[Row]:
+    """2012 as the test year, trained on all before each month (short: each quarter)."""
+    folder = data_folder(os.environ)
+    measured, weather, clear = _golden(folder)
+    for name, error, bar in SUN_ERRORS:
+        told = _told(weather, clear, error)
+        predicted = _year(measured, told, 1 if setting.full else 3)
+        known = predicted.notna().all(axis=1) & measured.notna()
+        truth, point = measured[known], predicted.loc[known, 0.5]
+        sky = GOLDEN.sky(told[known], HALF_HOUR)
+        by_day = (sky.position["apparent_zenith"] < 90).to_numpy()
+        habit = truth.groupby([truth.index.month, truth.index.hour]).transform("mean")
+        rmse = _rmse(point, truth)
+        yield Row(f"{name}: RMSE over 24 h", rmse, "% of peak", None if bar is None else Bar("<=", bar))
+        yield Row(f"{name}: RMSE by daylight", _rmse(point[by_day], truth[by_day]), "% of peak")
+        yield Row(
+            f"{name}: skill over the mean of month and hour",
+            100 * (1 - rmse / _rmse(habit, truth)),
+            "%",
+            Bar(">", 25.0),
+        )
+        yield Row(
+            f"{name}: 80 % interval covers by daylight",
+            _covered(predicted[known][by_day].to_numpy(), truth[by_day].to_numpy()),
+            "%",
+        )
+
+
+def _golden(folder: Path) -> tuple["pd.Series[float]", pd.DataFrame, "pd.Series[float]"]:
+    """Production, weather and clear sky in half hours; the weather comes as instants and is averaged over each."""
+    power, found = pvdaq_power(folder).resample(HALF_HOUR).mean(), pvdaq_weather(folder)
+    both = power.index.intersection(found.index)
+    means = ((found + found.shift(-1)) / 2).reindex(both).ffill()
+    named = means.rename(columns={"ghi": "ghi_w_m2", "temp_air_c": "outdoor_temperature_c"})
+    return power.reindex(both), named[["ghi_w_m2", "outdoor_temperature_c"]], named["ghi_clear"]
+
+
+def _told(weather: pd.DataFrame, clear: "pd.Series[float]", error: float) -> pd.DataFrame:
+    random = np.random.RandomState(1)
+    sun, warmth = smooth_noise(random, len(weather), 6.0), smooth_noise(random, len(weather), 16.0)
+    ghi = np.clip(weather["ghi_w_m2"] + clear * error * sun, 0.0, clear.clip(lower=weather["ghi_w_m2"]))
+    temperature = weather["outdoor_temperature_c"] + (TEMPERATURE_ERROR_K * warmth if error else 0.0)
+    return pd.DataFrame({"ghi_w_m2": ghi, "outdoor_temperature_c": temperature})
+
+
+def _year(measured: "pd.Series[float]", told: pd.DataFrame, months: int) -> pd.DataFrame:
+    parts = []
+    lately = pv.share_of_expected(GOLDEN, measured, told, HALF_HOUR)
+    for start in pd.date_range("2012-01-01", "2012-12-31", freq=f"{months}MS", tz=GOLDEN.timezone):
+        begin, end = start.tz_convert("UTC"), (start + pd.DateOffset(months=months)).tz_convert("UTC")
+        before = measured.index < begin
+        model = pv.train(GOLDEN, measured[before], told[before], HALF_HOUR)
+        tested = told[(told.index >= begin) & (told.index < end)]
+        found = model.predict(GOLDEN, tested, HALF_HOUR, lately)
+        parts.append(pd.DataFrame(found, index=tested.index, columns=list(pv.QUANTILES)))
+    return pd.concat(parts).reindex(measured.index)
+
+
+def price_rows(setting: Setting) -> Iterator[Row]:
+    """DE-LU 2023 and 2024, the first and the second day that is not published; trained anew as told below."""
+    prices = Days.of(prices_de_lu(data_folder(os.environ))[HOUR], "Europe/Berlin", HOUR)
+    first, every = int((pd.Timestamp("2023-01-01") - prices.first) // DAY), 30 if setting.full else 120
+    errors: dict[tuple[int, str], list[Array]] = {}
+    for begin in range(first, prices.count, every):
+        end = min(prices.count, begin + every)
+        model = spot_price.train(prices, begin)
+        day, slot = (found.ravel() for found in np.meshgrid(np.arange(begin, end), np.arange(24), indexing="ij"))
+        truth = prices.at(day, slot)
+        for lead in (1, 2):
+            found = np.concatenate(
+                [model.predict(prices, day[day == d], slot[day == d], d - lead)[:, 1] for d in range(begin, end)]
+            )
+            errors.setdefault((lead, "learned"), []).append(np.abs(found - truth))
+            errors.setdefault((lead, "week before"), []).append(np.abs(prices.at(day - 7, slot) - truth))
+    for lead in (1, 2):
+        learned, simple = (float(np.nanmean(np.concatenate(errors[lead, name]))) for name in ("learned", "week before"))
+        yield Row(f"day {lead} after the last published: MAE", learned, "EUR/MWh")
+        yield Row(
+            f"day {lead} after the last published: below a week before",
+            100 * (1 - learned / simple),
+            "%",
+            Bar(">=", 20.0),
+        )
+
+
+def cost_rows(setting: Setting) -> Iterator[Row]:
+    """A year of quarter hours, generated."""
+    quarters = pd.date_range("2024-01-01", "2025-01-01", freq="15min", inclusive="left", tz="UTC")
+    random = np.random.RandomState(1)
+    use = (
+        0.4
+        + 0.3 * np.sin(np.arange(len(quarters)) / 96 * 2 * np.pi)
+        + np.maximum(0.0, smooth_noise(random, len(quarters), 8.0))
+    )
+    household = base_load.Household(
+        Days.of(pd.Series(np.clip(use, 0.1, None), index=quarters), "Europe/Prague", timedelta(minutes=15))
+    )
+    began = process_time()
+    model = base_load.train(household)
+    yield Row("training base load on a year of quarter hours", process_time() - began, "CPU s", Bar("<", 120.0))
+    now = quarters[-1].to_pydatetime()
+    ahead = pd.date_range(now, periods=192, freq="15min")
+    began = process_time()
+    model.predict(household, base_load.ahead_of(household.load, now, ahead))
+    yield Row("forecasting 48 h of base load", process_time() - began, "CPU s", Bar("<", 1.0))
+
+
+def _mae(found: Array, truth: Array) -> float:
+    return float(np.nanmean(np.abs(found - truth)))
+
+
+def _rmse(found: "pd.Series[float]", truth: "pd.Series[float]") -> float:
+    """[% of the peak]"""
+    return 100 * float(np.sqrt(((found - truth) ** 2).mean())) / GOLDEN.peak_kw
+
+
+def _covered(found: Array, truth: Array) -> float:
+    known = np.isfinite(truth)
+    return 100 * float(np.mean((truth >= found[:, 0])[known] & (truth <= found[:, -1])[known]))
+
+
+FORECASTS = (
+    Benchmark(
+        "forecast_load",
+        "Base load a day ahead",
+        "Issued at midnight for the next 24 h, from the 61st day of each home on; learned from the days before, anew "
+        "every 30 days (short: 60). Temperatures with a day-ahead error of 1 K.",
+        load_rows,
+        in_short=False,
+    ),
+    Benchmark(
+        "forecast_pv",
+        "PV a day ahead",
+        "2012 as the test year of pvdaq system 50, learned from all half hours before each month (short: quarter). The "
+        "errors of irradiance are smooth over 3 h and shares of a clear sky: 14 % of it make 21 W/m2 of mean error.",
+        pv_rows,
+        in_short=False,
+    ),
+    Benchmark(
+        "forecast_price",
+        "Prices beyond publication",
+        "DE-LU 2023 and 2024, the first and second day after the last published; learned from two years before, anew "
+        "every 30 days (short: 120).",
+        price_rows,
+        in_short=False,
+    ),
+    Benchmark(
+        "forecast_cost",
+        "What forecasts cost",
+        "CPU seconds of one thread; a generated household of one year in quarter hours.",
+        cost_rows,
+    ),
+)
