@@ -332,7 +332,7 @@ def killed_at(moment_s: float, folder: Path, pickled: Path) -> None:
     said = writer.stdout.read().splitlines()
     writer.wait()
     with Ledger(path, FastClock(START), writing=True) as ledger:
-        entries = ledger.cycles(START, START + 2 * DAY)
+        entries = ledger.cycles(START - 30 * DAY, START + 30 * DAY)
         assert ledger.alerts == []
         assert len(entries) >= len(said)
         for entry in entries[-2:]:
