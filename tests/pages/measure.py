@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-import aiomqtt
 from playwright.async_api import Page, async_playwright
 
 from tests.brokers import program
 
 from .conftest import FLAGS, PATIENT_MS, PHONE
 from .home import Home
+from .test_pages import listening, next_heard
 
 SETPOINT = "loxone/temperature/kitchen/setpoint"
 TAG = '[data-override="heating/kitchen_setpoint_c"] [data-test="price-tag"]'
@@ -32,21 +32,18 @@ async def measure(taps: int) -> None:
             await showing.goto(f"{home.pages}/overrides")
             await setting.wait_for_selector('[data-room="kitchen"]', timeout=PATIENT_MS)
             told_s, priced_s = [], []
-            async with aiomqtt.Client("127.0.0.1", home.broker.port) as client:
-                await client.subscribe(SETPOINT, qos=1)
+            async with listening(home, SETPOINT) as heard:
                 for k in range(taps):
-                    began = await tap(setting, k)
-                    async with asyncio.timeout(PATIENT_MS / 1000):
-                        await anext(aiter(client.messages))
+                    while not heard.empty():
+                        heard.get_nowait()
+                    began, wish = await tap(setting, k)
+                    await next_heard(heard, lambda payload, wish=wish: f'"target_temperature": {wish}' in payload)
                     told_s.append(perf_counter() - began)
                     priced_s.append(await until_priced(showing, began))
                     print(f"{k + 1:2d}: device {told_s[-1]:.3f} s, price tag {priced_s[-1]:.1f} s", flush=True)
                     await showing.locator('[data-test="cancel"]').click()
-                    async with asyncio.timeout(PATIENT_MS / 1000):
-                        await anext(aiter(client.messages))
                     await showing.wait_for_selector(".empty-state", timeout=PATIENT_MS)
-                    # A heating controller is told anew after a while at the earliest.
-                    await asyncio.sleep(2)
+                    await setting.wait_for_selector('[data-room="kitchen"]:not(:has(.hand))', timeout=PATIENT_MS)
             await browser.close()
     for name, found in (("tap to device", told_s), ("tap to price tag", priced_s)):
         found.sort()
@@ -54,14 +51,15 @@ async def measure(taps: int) -> None:
         print(f"{name}: median {found[len(found) // 2]:.2f} s, p95 {p95:.2f} s, longest {found[-1]:.2f} s, n = {taps}")
 
 
-async def tap(page: Page, k: int) -> float:
-    """Set the kitchen by hand; when it was tapped."""
+async def tap(page: Page, k: int) -> tuple[float, float]:
+    """Set the kitchen by hand; when it was tapped, and what was chosen [°C]."""
     await page.click('[data-room="kitchen"]')
     for _ in range(1 + k % 3):
         await page.get_by_label("More").click()
+    wish = float((await page.inner_text(".turn output")).split()[0])
     began = perf_counter()
     await page.click('[data-test="apply"]')
-    return began
+    return began, wish
 
 
 async def until_priced(page: Page, began: float) -> float:
