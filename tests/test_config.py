@@ -531,3 +531,53 @@ def test_a_house_is_told_what_hangs_on_nothing_and_which_names_nobody_knows(tmp_
     assert "strategy: found 'lowest_bil'" in told
     assert "did you mean 'lowest_bill'" in told
     assert "stages.heater" in told
+
+
+class TestTariffFiles:
+    LATER = """
+valid_from = 2026-01-01
+vat = 0.1
+holidays = "CZ"
+[[distribution]]
+from = "00:00"
+to = "24:00"
+days = "workdays"
+price_per_kwh = 2
+[[distribution]]
+from = "00:00"
+to = "24:00"
+days = "free_days"
+price_per_kwh = 1
+"""
+
+    def section(self, tmp_path: Path, later: str) -> TariffSection:
+        (tmp_path / "2026.toml").write_text(later, encoding="utf-8")
+        return parse_config(PLACE + '[tariff]\nfiles = ["2026.toml"]\n', DEVICES, folder=tmp_path)[TariffSection]
+
+    def test_hold_from_their_day_on(self, tmp_path: Path) -> None:
+        tariff = self.section(tmp_path, self.LATER).tariff("Europe/Prague")
+        # Wednesday, New Year's Day, Friday.
+        starts = pd.DatetimeIndex(["2025-12-31T12:00Z", "2026-01-01T12:00Z", "2026-01-02T12:00Z"])
+        assert tariff.prices(starts, [1.0, 1.0, 1.0])[0] == pytest.approx([1.0, 2.2, 3.3])
+
+    @pytest.mark.parametrize(
+        ("text", "fault"),
+        [
+            ("vat = 0.1", "valid_from"),
+            ("valid_from = 2026-01-01\nvatt = 0.1", "vatt"),
+            ("valid_from = ", "not TOML"),
+            ('valid_from = 2026-01-01\nholidays = "Moravia"', "found 'Moravia'; allowed: a country such as"),
+            (LATER.replace('days = "free_days"', 'days = "workdays"'), "overlaps distribution[1] at 00:00 on workdays"),
+            (LATER[: LATER.rindex("[[")], "no window covers 00:00 to 24:00 on free_days"),
+        ],
+        ids=["no day", "unknown key", "no TOML", "unknown place", "twice", "free days without a price"],
+    )
+    def test_that_cannot_be_used_are_told(self, tmp_path: Path, text: str, fault: str) -> None:
+        with pytest.raises(ConfigError) as told:
+            self.section(tmp_path, text)
+        assert "tariff.files[1]" in str(told.value)
+        assert fault in str(told.value)
+
+    def test_that_are_not_there_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be read: No such file"):
+            parse_config(PLACE + '[tariff]\nfiles = ["nowhere.toml"]\n', DEVICES, folder=tmp_path)

@@ -1,6 +1,6 @@
 """What a household pays and earns by the Czech heating tariff."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pems_core.domain import HOUR, QUARTER
-from pems_core.tariff import D57D, PriceWindow, Tariff
+from pems_core.tariff import D57D, DatedTariff, Days, PriceWindow, Tariff
 
 PRAGUE = ZoneInfo("Europe/Prague")
 LOW, HIGH = 0.281, 0.919
@@ -72,3 +72,52 @@ def test_all_impossible_windows_are_told_together() -> None:
 def test_each_interval_needs_one_spot_price() -> None:
     with pytest.raises(ValueError, match="1 spot prices for 96 intervals"):
         D57D.prices(local_day(2025, 1, 15), [1.0])
+
+
+WEEK = Tariff(
+    windows=(
+        PriceWindow(time(0), time(0), 3.0, Days.WORKDAYS),
+        PriceWindow(time(0), time(0), 1.0, Days.FREE),
+    ),
+    timezone="Europe/Prague",
+    holidays="CZ",
+)
+
+
+@pytest.mark.parametrize(
+    ("day", "price"),
+    [
+        ((2025, 5, 2), 3.0),
+        ((2025, 5, 3), 1.0),
+        ((2025, 5, 1), 1.0),
+        ((2025, 4, 18), 1.0),
+        ((2025, 12, 24), 1.0),
+    ],
+    ids=["Friday", "Saturday", "Labour Day", "Good Friday", "Christmas Eve"],
+)
+def test_weekends_and_public_holidays_have_their_own_price(day: tuple[int, int, int], price: float) -> None:
+    assert set(WEEK.distribution_prices(local_day(*day))) == {price}
+
+
+def test_holidays_of_a_part_of_a_country() -> None:
+    corpus_christi = local_day(2025, 6, 19)
+    for place, price in (("DE-BY", 1.0), ("DE-BE", 3.0)):
+        tariff = Tariff(windows=WEEK.windows, timezone="Europe/Prague", holidays=place)
+        assert set(tariff.distribution_prices(corpus_christi)) == {price}
+
+
+def test_what_is_agreed_later_holds_from_its_local_midnight() -> None:
+    later = Tariff(distribution_price_per_kwh=2.0, vat=0.5, energy_tax_per_kwh=1.0, feed_in_fixed_per_kwh=0.7)
+    tariff = Tariff(0.5, timezone="Europe/Prague", later=(DatedTariff(date(2026, 1, 1), later),))
+    starts = pd.DatetimeIndex(["2025-12-31T22:45Z", "2025-12-31T23:00Z"])
+    import_price, feed_in_price = tariff.prices(starts, [1.0, 1.0])
+    assert import_price == pytest.approx([1.5, 6.0])
+    assert feed_in_price == pytest.approx([1.0, 0.7])
+
+
+@pytest.mark.parametrize(("fixed", "paid"), [(None, [0.8, 0.0]), (0.9, [0.9, 0.0])], ids=["spot", "fixed"])
+def test_nothing_is_paid_below_zero_where_that_was_agreed(fixed: float | None, paid: list[float]) -> None:
+    tariff = Tariff(
+        feed_in_margin_price_per_kwh=0.2, feed_in_fixed_per_kwh=fixed, feed_in_nothing_below_zero=True, timezone="UTC"
+    )
+    assert tariff.prices(local_day(2025, 1, 15)[:2], [1.0, -0.5])[1] == pytest.approx(paid)

@@ -1,20 +1,22 @@
 """The sections that every house has, whatever its plugins."""
 
+import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import time
+from dataclasses import replace
+from datetime import date, time
 from itertools import combinations
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from pems_core.domain import GridSpec, PvArray
-from pems_core.tariff import DAY_MIN, PriceWindow, Tariff
+from pems_core.tariff import DAY_MIN, DatedTariff, Days, PriceWindow, Tariff, public_holidays
 
 from .faults import did_you_mean
 from .live import CyclesSection, MqttSection, NodeRedSection, StagesSection, StateSection
 from .recording import AlertsSection, InfluxSection, NotificationsSection, RecordingSection
-from .section import MOST_KW, Fault, Number, Section, Table, WallClock
+from .section import MOST_KW, Fault, Number, Section, Surroundings, Table, WallClock
 
 QUARTER_MINUTES = 15
 
@@ -63,6 +65,7 @@ class DistributionWindow(Table):
     begin: WallClock = Field(alias="from", description='local time at which the window begins, "HH:MM"')
     end: WallClock = Field(alias="to", description='local time at which the window ends, "HH:MM"')
     price_per_kwh: Number = Field(examples=[1.0], description="distribution price without tax [currency/kWh]")
+    days: Days = Field(Days.EVERY, description='"every", "workdays", or "free_days": weekends and public holidays')
 
     def faults(self) -> Iterable[Fault]:
         for key, clock in (("from", self.begin), ("to", self.end)):
@@ -73,10 +76,10 @@ class DistributionWindow(Table):
         """The window, in two if it reaches over midnight."""
         midnight = time(0)
         if self.begin < self.end or self.end == midnight:
-            return (PriceWindow(self.begin, self.end, self.price_per_kwh),)
+            return (PriceWindow(self.begin, self.end, self.price_per_kwh, self.days),)
         return (
-            PriceWindow(self.begin, midnight, self.price_per_kwh),
-            PriceWindow(midnight, self.end, self.price_per_kwh),
+            PriceWindow(self.begin, midnight, self.price_per_kwh, self.days),
+            PriceWindow(midnight, self.end, self.price_per_kwh, self.days),
         )
 
     def minutes(self) -> set[int]:
@@ -84,48 +87,109 @@ class DistributionWindow(Table):
         return {minute for part in self.parts() for minute in range(*part.minutes)}
 
 
-class TariffSection(Section):
-    """[tariff]: how the spot price becomes what is paid and what is earned.
+class TariffTerms(Table):
+    """What is agreed for some time.
 
-    import price = (spot + distribution + supplier margin) * (1 + vat)
-    feed-in price = spot - feed-in margin
+    import price = (spot + distribution + supplier margin + energy tax) * (1 + vat)
+    feed-in price = spot - feed-in margin, or feed_in_fixed_per_kwh
     """
 
-    eur_rate: Number = Field(1.0, gt=0, description="units of the site's currency per EUR, for spot prices in EUR")
     distribution: tuple[DistributionWindow, ...] = Field(
         (), description="windows that together cover the day once; none: no distribution price"
     )
+    holidays: str = Field("", description='country whose public holidays are free days: "CZ", "DE-BY"; empty: none')
     supplier_margin_per_kwh: Number = Field(0.0, description="supplier's margin without tax [currency/kWh]")
+    energy_tax_per_kwh: Number = Field(0.0, ge=0, description="tax on each kWh imported, before vat [currency/kWh]")
     vat: Number = Field(0.0, ge=0, lt=1, description="tax on the whole import price [share]")
     feed_in_margin_per_kwh: Number = Field(0.0, description="subtracted from the spot price [currency/kWh]")
-    capacity_charge_per_kw: Number = Field(
-        0.0, ge=0, description="per kW of the billing month's highest import mean of a quarter hour [currency/kW]"
-    )
-    fixed_fees_per_month: Number = Field(0.0, description="does not depend on use; only reported [currency/month]")
+    feed_in_fixed_per_kwh: Number | None = Field(None, description="agreed price instead of spot [currency/kWh]")
+    feed_in_nothing_below_zero: bool = Field(False, description="true: nothing is paid while spot is negative")
 
     def faults(self) -> Iterable[Fault]:
+        if self.holidays:
+            try:
+                public_holidays(self.holidays, frozenset({2025}))
+            except ValueError as error:
+                yield Fault(("holidays",), str(error))
         if not self.distribution:
             return
-        held = [window.minutes() for window in self.distribution]
+        dated = any(window.days is not Days.EVERY for window in self.distribution)
+        for kind in (Days.WORKDAYS, Days.FREE) if dated else (Days.EVERY,):
+            yield from self._window_faults(kind, f" on {kind}" if dated else "")
+
+    def _window_faults(self, kind: Days, when: str) -> Iterable[Fault]:
+        held = [w.minutes() if kind.kinds <= w.days.kinds else set[int]() for w in self.distribution]
         for (first, a), (second, b) in combinations(enumerate(held), 2):
             if a & b:
-                text = f"overlaps distribution[{first + 1}] at {_clock(min(a & b))}; each time of day has one price"
+                clock = f"{_clock(min(a & b))}{when}"
+                text = f"overlaps distribution[{first + 1}] at {clock}; each time of day has one price"
                 yield Fault(("distribution", second), text)
         uncovered = set(range(DAY_MIN)).difference(*held)
         if uncovered:
             gaps = ", ".join(_spans(sorted(uncovered)))
-            yield Fault(("distribution",), f"no window covers {gaps}; the windows together cover 00:00 to 24:00")
+            text = f"no window covers {gaps}{when}; the windows together cover 00:00 to 24:00"
+            yield Fault(("distribution",), text)
 
-    def tariff(self, timezone: str) -> Tariff:
-        """The tariff in force in a local time zone."""
+    def terms(self, timezone: str) -> Tariff:
+        """The tariff by these terms alone."""
         return Tariff(
             windows=tuple(part for window in self.distribution for part in window.parts()),
             margin_price_per_kwh=self.supplier_margin_per_kwh,
             feed_in_margin_price_per_kwh=self.feed_in_margin_per_kwh,
             vat=self.vat,
             timezone=timezone,
-            capacity_charge_per_kw=self.capacity_charge_per_kw,
+            energy_tax_per_kwh=self.energy_tax_per_kwh,
+            feed_in_fixed_per_kwh=self.feed_in_fixed_per_kwh,
+            feed_in_nothing_below_zero=self.feed_in_nothing_below_zero,
+            holidays=self.holidays,
         )
+
+
+class TariffFile(TariffTerms):
+    """A file beside the house file: terms that hold from a day on, in place of those before."""
+
+    valid_from: date = Field(examples=["2026-01-01"], description="first local day on which it holds")
+
+
+def _read_tariff(value: object, info: ValidationInfo) -> object:
+    """The content of a tariff file, by its name."""
+    if not isinstance(value, str) or not isinstance(info.context, Surroundings):
+        return value
+    path = info.context.folder / value
+    try:
+        return TariffFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")), context=info.context)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not TOML: {error}") from None
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors()]
+        raise ValueError(f"{path}: {'; '.join(lines)}") from None
+
+
+class TariffSection(TariffTerms, Section):
+    """[tariff]: how the spot price becomes what is paid and what is earned."""
+
+    eur_rate: Number = Field(1.0, gt=0, description="units of the site's currency per EUR, for spot prices in EUR")
+    capacity_charge_per_kw: Number = Field(
+        0.0, ge=0, description="per kW of the billing month's highest import mean of a quarter hour [currency/kW]"
+    )
+    fixed_fees_per_month: Number = Field(0.0, description="does not depend on use; only reported [currency/month]")
+    files: tuple[Annotated[TariffFile, BeforeValidator(_read_tariff)], ...] = Field(
+        (), description="files with terms that hold from a day on"
+    )
+
+    def faults(self) -> Iterable[Fault]:
+        yield from super().faults()
+        days = [file.valid_from for file in self.files]
+        for index, day in enumerate(days):
+            if day in days[:index]:
+                yield Fault(("files", index), f"found valid_from = {day} twice; allowed: once")
+
+    def tariff(self, timezone: str) -> Tariff:
+        """The tariff in force in a local time zone, with what follows it."""
+        later = tuple(DatedTariff(file.valid_from, file.terms(timezone)) for file in self.files)
+        return replace(self.terms(timezone), capacity_charge_per_kw=self.capacity_charge_per_kw, later=later)
 
 
 class PvSection(Section):
