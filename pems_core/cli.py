@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "Say why the house did something, and what something else would have cost.",
     "guard": "Watch an engine from outside, and give its devices back if it dies or hangs.",
     "history": "Show what is known of the past, and take more from a database.",
+    "models": "Show what was learned and which version is in use, and choose another.",
     "nodered": "Run Node-RED in front of PEMS: flows, pages, manual overrides.",
     "override": "Set a control by hand for some time, whatever the plan says.",
     "plan": "Make one plan and say why it does what it does.",
@@ -29,6 +30,7 @@ COMMANDS = {
     "simulate": "Let a strategy run a simulated house, and say what it saved.",
     "stage": "Show or set how far each device is trusted.",
     "stop": "Give all devices back at once, and command nothing until a reset.",
+    "train": "Learn models anew from what the house has measured.",
 }
 """What `pems --help` says of each; it is a module of `pems_core.commands` with a command of the same name."""
 

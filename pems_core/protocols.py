@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from .domain import (
     Alert,
@@ -15,6 +15,7 @@ from .domain import (
     Forecasts,
     History,
     Horizon,
+    Learned,
     Plan,
     Reading,
     Readings,
@@ -155,6 +156,26 @@ class Source(Protocol):
 
         :raises NoAnswer: if it says nothing that can be used.
         """
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A forecaster that also learns from history; what it has learned is kept for it, in versions."""
+
+    @property
+    def model(self) -> str:
+        """The name under which its versions are kept."""
+
+    def learn(self, history: History) -> Learned:
+        """What the history teaches, with its errors on days that were not learned from.
+
+        Runs in a process of its own and may take minutes.
+
+        :raises PemsError: if nothing can be learned from it.
+        """
+
+    def adopt(self, content: Mapping[str, Any] | None) -> None:
+        """Use what was learned; None: do without."""
 
 
 @runtime_checkable

@@ -13,7 +13,16 @@ from .core import (
     TariffSection,
 )
 from .faults import did_you_mean
-from .live import EMBEDDED, CyclesSection, MqttSection, NodeRedSection, Stage, StagesSection, StateSection
+from .live import (
+    EMBEDDED,
+    CyclesSection,
+    LearningSection,
+    MqttSection,
+    NodeRedSection,
+    Stage,
+    StagesSection,
+    StateSection,
+)
 from .load import ENVIRONMENT, Config, load_config, load_section, parse_config
 from .recording import AlertsSection, HistoryMapping, InfluxSection, NotificationsSection, RecordingSection
 from .section import MOST_KW, MOST_KWH, MOST_RELAY_KW, Fault, Number, Secret, Section, Table, WallClock
@@ -34,6 +43,7 @@ __all__ = [
     "GridSection",
     "HistoryMapping",
     "InfluxSection",
+    "LearningSection",
     "MqttSection",
     "NodeRedSection",
     "NotificationsSection",

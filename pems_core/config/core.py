@@ -14,7 +14,7 @@ from pems_core.domain import GridSpec, PvArray
 from pems_core.tariff import DAY_MIN, DatedTariff, Days, PriceWindow, Tariff, public_holidays
 
 from .faults import did_you_mean
-from .live import CyclesSection, MqttSection, NodeRedSection, StagesSection, StateSection
+from .live import CyclesSection, LearningSection, MqttSection, NodeRedSection, StagesSection, StateSection
 from .recording import AlertsSection, InfluxSection, NotificationsSection, RecordingSection
 from .section import MOST_KW, Fault, Number, Section, Surroundings, Table, WallClock
 
@@ -263,6 +263,7 @@ CORE_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("state", StateSection),
     ("cycles", CyclesSection),
     ("nodered", NodeRedSection),
+    ("learning", LearningSection),
     ("stages", StagesSection),
     ("recording", RecordingSection),
     ("influxdb", InfluxSection),

@@ -91,6 +91,14 @@ class NodeRedSection(Section):
     )
 
 
+class LearningSection(Section):
+    """[learning]: what a house learns of itself."""
+
+    country: str = Field("", description='whose public holidays are like Sundays, such as "CZ"; empty: none')
+    every_days: Number = Field(7.0, gt=0, description="how often models are learned anew [days]")
+    at_hour: int = Field(3, ge=0, le=23, description="local hour of the night from which it is done")
+
+
 class StagesSection(Section):
     """[stages]: how far each device is trusted to PEMS; a device that is not listed has the default."""
 

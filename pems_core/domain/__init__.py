@@ -32,6 +32,7 @@ from .errors import (
 )
 from .forecast import Forecast, Forecasts, History
 from .horizon import HOUR, QUARTER, Horizon, floor_time, require_utc
+from .learned import Learned
 from .override import Override, Value
 from .plan import Decision, Plan, Reason, Rung
 from .reading import Quality, Reading, Readings
@@ -77,6 +78,7 @@ __all__ = [
     "Horizon",
     "HybridInverterSpec",
     "InverterState",
+    "Learned",
     "MissingForecast",
     "NoAnswer",
     "NoPlan",

@@ -26,6 +26,7 @@ from pems_core.config import (
     ConfigError,
     CyclesSection,
     InfluxSection,
+    LearningSection,
     MqttSection,
     NodeRedSection,
     NotificationsSection,
@@ -37,8 +38,9 @@ from pems_core.config import (
 from pems_core.cycle import Site
 from pems_core.domain import CycleReport, HybridInverterSpec, Receipt, Severity
 from pems_core.forecasting.chain import ranked
+from pems_core.learning.registry import ModelRegistry
 from pems_core.plugins import create_forecasters, create_sources, create_transports, tell_finished
-from pems_core.protocols import Device, Forecaster, Transport
+from pems_core.protocols import Device, Forecaster, Learner, Transport
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.recording.ledger.retention import Retention
 from pems_core.recording.ledger.scribe import Scribe
@@ -58,6 +60,7 @@ from .health import Health
 from .history import Recorder
 from .house_record import house_record
 from .house_rules import HouseRules
+from .learning import Learning
 from .live import Commanding, Live
 from .notifying import Notifier
 from .outbox import as_text
@@ -112,6 +115,11 @@ class Blueprint:
     @property
     def folder(self) -> StateFolder:
         return StateFolder(self.config[StateSection].path(self.beside))
+
+    @property
+    def models(self) -> ModelRegistry:
+        """What was learned of this house."""
+        return ModelRegistry(self.folder.path / "models")
 
     @property
     def mqtt_section(self) -> MqttSection | None:
@@ -217,6 +225,7 @@ class Blueprint:
             rules=rules,
             till=Till(live, self.folder.ledger, recording, rules),
             notifier=self.notifier(live),
+            learning=self.learning(live),
             finished=[self._tell_plugins(live)],
         )
 
@@ -271,6 +280,12 @@ class Blueprint:
         except ValueError as fault:
             raise ConfigError([f"notifications.to: {fault}"]) from None
         return Notifier(live, habits, post)
+
+    def learning(self, live: Live) -> Learning:
+        """Who hands out what was learned, and has it learned anew."""
+        learners = [forecaster for forecaster in live.site.forecasters if isinstance(forecaster, Learner)]
+        house = self.config.files[0] if self.config.files else None
+        return Learning(live, learners, self.models, self.config[LearningSection], house)
 
     def _tell_plugins(self, live: Live) -> Watcher:
         """Lets plugins look at each cycle."""

@@ -22,6 +22,7 @@ from .door import open_door
 from .follow import Follower
 from .heartbeat import Heartbeat
 from .house_rules import HouseRules
+from .learning import Learning
 from .live import Live
 from .notifying import Notifier
 from .outbox import Outbox
@@ -80,6 +81,7 @@ class Engine:
     :param rules: see what is wrong by the numbers.
     :param till: counts what is paid and earned.
     :param notifier: tells people of alerts; none if nobody wants to be told.
+    :param learning: hands out what was learned, and has it learned anew.
     :param finished: told each cycle's report, and why it ran.
     """
 
@@ -94,6 +96,7 @@ class Engine:
     rules: HouseRules | None = None
     till: Till | None = None
     notifier: Notifier | None = None
+    learning: Learning | None = None
     finished: Sequence[Watcher] = ()
     session: str = field(default_factory=lambda: secrets.token_hex(8))
     _end: asyncio.Event = field(default_factory=asyncio.Event)
@@ -164,8 +167,8 @@ class Engine:
             ("end", self._ended()),
         ]
         kept = (("recording", self.recording), ("chronicle", self.chronicle), ("savings", self.savings))
-        asking = ("sources", self.live.feeds)
-        beside = (*kept, ("rules", self.rules), ("money", self.till), asking, ("notifications", self.notifier))
+        asking = (("sources", self.live.feeds), ("learning", self.learning))
+        beside = (*kept, ("rules", self.rules), ("money", self.till), *asking, ("notifications", self.notifier))
         tasks += [(name, self._beside(name, one.run)) for name, one in beside if one is not None]
         return [*tasks, ("requests", self.contract.listen(self.lines.mqtt))] if self.mqtt else tasks
 

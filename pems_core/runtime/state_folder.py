@@ -11,7 +11,7 @@ from typing import Any
 
 from pems_core.domain import ConfigError
 from pems_core.recording.ledger.place import LEDGER
-from pems_core.sourcing.book import FILE
+from pems_core.sourcing.place import FILE
 from pems_core.store_lock import engine_alive
 
 LONGEST_SOCKET = 100

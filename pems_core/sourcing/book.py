@@ -15,7 +15,6 @@ from pems_core.clock import Clock
 from pems_core.commanding.database import Database, Statement
 from pems_core.domain import Alert, Vintage
 
-FILE = "sources.sqlite3"
 KEPT = timedelta(days=400)
 """More than a year, so that forecasters can learn from what was said at all seasons."""
 DAY = timedelta(days=1)
