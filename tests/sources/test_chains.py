@@ -11,8 +11,8 @@ import pytest
 
 from pems_core.domain import HOUR, QUARTER, NoAnswer, SourceKind, Vintage
 from pems_core.sourcing.book import VintageBook
-from pems_core.sourcing.place import FILE
 from pems_core.sourcing.chains import Need, SourceChain, price_need, published_until, rate_need, weather_need
+from pems_core.sourcing.place import FILE
 from pems_core.sourcing.vintages import vintage
 
 NOW = datetime(2025, 3, 28, 9, tzinfo=UTC)
