@@ -17,6 +17,7 @@ from .flows import FLOWS
 from .forecasts import FORECASTS
 from .houses import ROOT, recorded, reference_house, scenario_for
 from .influx import INFLUX
+from .learned_rooms import LEARNED_ROOMS
 from .live import LIVE
 from .machine import MACHINE
 from .nodered import NODERED
@@ -26,7 +27,7 @@ from .runs import Runs, source_digest
 from .setting import Benchmark, Setting
 from .table import shown, write
 
-BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *FORECASTS, *MACHINE, *INFLUX, *LIVE, *NODERED)
+BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *FORECASTS, *MACHINE, *INFLUX, *LIVE, *NODERED, *LEARNED_ROOMS)
 NAMES = {benchmark.name: benchmark for benchmark in BENCHMARKS}
 WHOLE = ("short", "full", "write")
 PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")
