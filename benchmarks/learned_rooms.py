@@ -101,8 +101,8 @@ LEARNED_ROOMS = (
     Benchmark(
         "rooms_foreseen",
         "Rooms: a day ahead with known heating and weather",
-        "Learned from what was before each day, twins and dwelling weekly, the simulated homes every three weeks from six "
-        "weeks. Priors are of usual size and were not fitted. Attic and cellar of the twin house are held.",
+        "Learned from what was before each day, twins and dwelling weekly, the simulated homes every three weeks from "
+        "six weeks. Priors are of usual size and were not fitted. Attic and cellar of the twin house are held.",
         foreseen,
     ),
     Benchmark(
