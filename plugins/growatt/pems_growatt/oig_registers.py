@@ -106,16 +106,20 @@ class Registers:
         """
         wanted = list(cells)
         oldest_s = self._clock.elapsed_s() - max_age_s
-        self.forget([cell for cell in wanted if cell in self._known and self._known[cell][1] < oldest_s])
+        # What is known may be forgotten while somebody waits for the gateway: another task writes meanwhile.
+        values = {cell: value for cell, (value, at_s) in self._known.items() if cell in wanted and at_s >= oldest_s}
         for cell in wanted:
-            if cell not in self._known:
+            if cell not in values:
+                self.forget([cell])
                 neighbour = (cell[0], cell[1] + 1)
-                await self._fetch(cell, neighbour if neighbour in wanted and neighbour not in self._known else None)
-            if cell not in self._known:
+                values |= await self._fetch(
+                    cell, neighbour if neighbour in wanted and neighbour not in values else None
+                )
+            if cell not in values:
                 raise NotDelivered(f"register {cell[0]}/{cell[1]} is not in the gateway's answer")
-        return {cell: self._known[cell][0] for cell in wanted}
+        return {cell: values[cell] for cell in wanted}
 
-    async def _fetch(self, cell: Cell, neighbour: Cell | None) -> None:
+    async def _fetch(self, cell: Cell, neighbour: Cell | None) -> Mapping[Cell, int]:
         """Read one register, and the next one if that is wanted too and costs no further request."""
         asked_at_s = self._clock.elapsed_s()
         group = self._group(cell)
@@ -130,6 +134,7 @@ class Registers:
         except BadPayload as fault:
             raise NotDelivered(f"{name}: {fault}") from None
         self._known |= {at: (value, asked_at_s) for at, value in found.items()}
+        return found
 
     async def _pair(self, cell: Cell, neighbour: Cell) -> Mapping[Cell, int]:
         """Two neighbours as one number, the first of them in its higher half (protocols A.1)."""
