@@ -1,8 +1,8 @@
 """Finds labels that are an hour off between two changes of the clock: local time for UTC, or summer time missed.
 
 The sun knows what time it is without a clock. Between two changes of the clock a mistake is the same for all days, so
-that weeks of them are compared with the clear sky at once. Habits of people say too little: of the recorded homes two
-moved their day by an hour when the season changed, with right labels.
+that weeks of them are compared with the clear sky at once. Habits of people say too little: of eleven recorded
+homes four seemed to move their day by an hour at some change of the clock.
 """
 
 from collections.abc import Sequence
