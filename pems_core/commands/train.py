@@ -8,17 +8,25 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pems_core.commanding.store import Store
-from pems_core.config import ConfigError
+from pems_core.config import ConfigError, PvSection
 from pems_core.domain import History
+from pems_core.forecasting.hygiene import House, cleaned
 from pems_core.learning.training import bound_memory
 from pems_core.learning.training import train as learn
 from pems_core.plugins import create_forecasters
 from pems_core.protocols import Learner
+from pems_core.site import HouseFile
 
 from .options import house_option
 from .run import blueprint_of
 
 HISTORY_DAYS = 400.0
+
+
+def known_of(file: HouseFile) -> House:
+    """What bounds the measurements of a house."""
+    arrays = tuple(section.array() for section in file.config.all(PvSection))
+    return House(file.site.timezone, file.site.latitude, file.site.longitude, arrays)
 
 
 @click.command()
@@ -37,12 +45,18 @@ def train(house: Path, model: str | None, background: bool) -> None:
         allowed = ", ".join(learner.model for learner in learners) or "none: no plugin learns"
         raise ConfigError([f"--model: found {model!r}; allowed: {allowed}"])
     with Store(blueprint.folder.make().path, blueprint.clock, writing=False) as store:
-        history = History(store.history(HISTORY_DAYS))
+        found = cleaned(store.history(HISTORY_DAYS), known_of(blueprint.house))
+    for finding in found.findings:
+        click.echo(str(finding), err=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("learning")
         outcomes = learn(
-            chosen, history, blueprint.models, blueprint.clock.now(), lambda name: bars.update(task, description=name)
+            chosen,
+            History(found.frame),
+            blueprint.models,
+            blueprint.clock.now(),
+            lambda name: bars.update(task, description=name),
         )
     for outcome in outcomes:
         click.echo(f"{outcome.model}: {outcome.said}")
