@@ -1,6 +1,6 @@
 """The household's own use: profiles of its last weeks and boosted trees, of which its own history chooses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -94,10 +94,7 @@ class Household:
 
     def table(self, places: Places) -> Array:
         """The features, one row a pair; loads in shares of the household's mean."""
-        load, at = self.load, places.issue_day * self.load.slots + places.issue_slot
-        # The last day on which this time of day had passed when the forecast was issued.
-        known = np.where(places.slot < places.issue_slot, places.issue_day, places.issue_day - 1)
-        known = np.minimum(known, places.day - 1)
+        load, at, known = self.load, self._issued_at(places), _last_known(places)
 
         def stat(name: str, days: Indices) -> Array:
             found = self.by_day[name][np.clip(days, 0, load.count - 1), places.slot]
@@ -117,7 +114,7 @@ class Household:
             *(ago(self._level, length) for length in (DAY, WEEK * DAY)),
         ]
         calendar = [
-            ((places.day - places.issue_day) * load.slots + places.slot - places.issue_slot) * (24 / load.slots),
+            self._lead_h(places),
             places.slot * (24 / load.slots),
             *self._dates(places.day),
         ]
@@ -141,20 +138,24 @@ class Household:
 
     def profiles(self, places: Places) -> Mapping[str, Array]:
         """The simple methods [kW], begun at the level of the last hours."""
-        known = np.where(places.slot < places.issue_slot, places.issue_day, places.issue_day - 1)
-        known = np.clip(np.minimum(known, places.day - 1), 0, self.load.count - 1)
+        known = np.clip(_last_known(places), 0, self.load.count - 1)
         found = {
             MEAN_OF_WEEK: self.by_day["mean_7"][known, places.slot],
             "median of 7 days": self.by_day["median_7"][known, places.slot],
             MEDIAN_OF_FOUR_WEEKS: self.by_day["median_28"][known, places.slot],
         }
-        at = places.issue_day * self.load.slots + places.issue_slot
-        off = np.nan_to_num(_mean_before(self._off, at, max(1, 3 * HOUR // self.load.step)))
-        lead_h = ((places.day - places.issue_day) * self.load.slots + places.slot - places.issue_slot) * (
-            24 / self.load.slots
-        )
-        off *= np.exp(-lead_h / LEVEL_FADES_H)
+        off = np.nan_to_num(_mean_before(self._off, self._issued_at(places), max(1, 3 * HOUR // self.load.step)))
+        off *= np.exp(-self._lead_h(places) / LEVEL_FADES_H)
         return {name: np.maximum(0.0, np.where(np.isfinite(kw), kw, self.scale_kw) + off) for name, kw in found.items()}
+
+    def _issued_at(self, places: Places) -> Indices:
+        """How many slots had passed when the forecast was issued."""
+        return places.issue_day * self.load.slots + places.issue_slot
+
+    def _lead_h(self, places: Places) -> Array:
+        """From the issue to the start of what is spoken of [h]."""
+        slots = places.day * self.load.slots + places.slot - self._issued_at(places)
+        return np.asarray(slots * (24 / self.load.slots), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,12 @@ def _grow(household: Household, end: int) -> Trees:
     return grow(household.table(places), target, FEATURES)
 
 
+def _last_known(places: Places) -> Indices:
+    """The last day on which the time of day that is spoken of had passed when the forecast was issued."""
+    passed = np.where(places.slot < places.issue_slot, places.issue_day, places.issue_day - 1)
+    return np.minimum(passed, places.day - 1)
+
+
 def _blend(trees_kw: Array, simple: Mapping[str, Array]) -> Array:
     return np.asarray(
         sum(share * {**simple, TREES: trees_kw}[name] for name, share in BLENDED.items()), dtype=np.float64
@@ -278,8 +285,3 @@ def _mean_before(running: tuple[Array, Array], at: Indices, length: int) -> Arra
     known = counts[end] - counts[begin]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(known > 0, (sums[end] - sums[begin]) / known, np.nan), dtype=np.float64)
-
-
-def methods_in_order(mae_kw: Mapping[str, float]) -> Sequence[str]:
-    """The methods, best first."""
-    return sorted(mae_kw, key=lambda name: mae_kw[name])
