@@ -1,9 +1,12 @@
 """`pems train`: learn from what was measured."""
 
 import os
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import click
+import pandas as pd
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -13,9 +16,12 @@ from pems_core.domain import History
 from pems_core.forecasting.hygiene import House, cleaned
 from pems_core.learning.training import bound_memory
 from pems_core.learning.training import train as learn
-from pems_core.plugins import create_forecasters
+from pems_core.plugins import create_forecasters, create_sources
 from pems_core.protocols import Learner
+from pems_core.runtime.build import Blueprint
 from pems_core.site import HouseFile
+from pems_core.sourcing.book import VintageBook
+from pems_core.sourcing.remembered import DayAhead, weather_sources
 
 from .options import house_option
 from .run import blueprint_of
@@ -27,6 +33,16 @@ def known_of(file: HouseFile) -> House:
     """What bounds the measurements of a house."""
     arrays = tuple(section.array() for section in file.config.all(PvSection))
     return House(file.site.timezone, file.site.latitude, file.site.longitude, arrays)
+
+
+def foretold_before(blueprint: Blueprint) -> pd.DataFrame | None:
+    """What was said of the weather of each day before it began; None if nobody was asked."""
+    sources = weather_sources(create_sources(blueprint.manager, blueprint.config))
+    if not sources or not blueprint.folder.sources.exists():
+        return None
+    now = blueprint.clock.now()
+    with closing(VintageBook(blueprint.folder.sources, blueprint.clock, writing=False)) as book:
+        return DayAhead(book, sources).table(now - timedelta(days=HISTORY_DAYS), now)
 
 
 @click.command()
@@ -46,6 +62,7 @@ def train(house: Path, model: str | None, background: bool) -> None:
         raise ConfigError([f"--model: found {model!r}; allowed: {allowed}"])
     with Store(blueprint.folder.make().path, blueprint.clock, writing=False) as store:
         found = cleaned(store.history(HISTORY_DAYS), known_of(blueprint.house))
+    history = History(found.frame, foretold_before(blueprint))
     for finding in found.findings:
         click.echo(str(finding), err=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -53,7 +70,7 @@ def train(house: Path, model: str | None, background: bool) -> None:
         task = bars.add_task("learning")
         outcomes = learn(
             chosen,
-            History(found.frame),
+            history,
             blueprint.models,
             blueprint.clock.now(),
             lambda name: bars.update(task, description=name),

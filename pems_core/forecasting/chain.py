@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pems_core.domain import Forecast, Forecasts, History, Horizon, SiteState
-from pems_core.protocols import Forecaster
+from pems_core.protocols import Forecaster, Learner
 
 ANSWER_WITHIN_S = 30.0
 
@@ -56,9 +56,12 @@ async def _answer(
 
 
 def ranked(forecasters: Sequence[Forecaster], first: Sequence[str] = ()) -> list[Forecaster]:
-    """The chain: those named in `first` in that order, the others by name, so that plugin order has no say."""
+    """The chain: those named in `first` in that order, then those that learn from the house, then the others.
+
+    Among equals the name decides, so that plugin order has no say.
+    """
     places = {name: place for place, name in enumerate(first)}
-    return sorted(forecasters, key=lambda f: (places.get(f.name, len(places)), f.name))
+    return sorted(forecasters, key=lambda f: (places.get(f.name, len(places)), not isinstance(f, Learner), f.name))
 
 
 def failure(forecaster: Forecaster, error: BaseException, answer_within_s: float) -> str:

@@ -149,7 +149,8 @@ class Cycles:
         more = f"; and {len(told) - 1} more" if len(told) > 1 else ""
         self.live.alerts.set("history", f"{told[-1]}{more}" if told else "")
         feeds = self.live.feeds
-        return History(cleaned.frame, feeds.foretold(self.live.now) if feeds is not None else None)
+        foretold = None if feeds is None else await asyncio.to_thread(feeds.foretold, self.live.now)
+        return History(cleaned.frame, foretold)
 
     def _believed(self) -> Cleaned:
         """What was measured in the last weeks, without what cannot be."""

@@ -13,6 +13,7 @@ from pems_core.domain import SourceKind, Vintage
 from pems_core.protocols import Source
 from pems_core.sourcing.book import VintageBook
 from pems_core.sourcing.chains import SourceChain, price_need, quarters, rate_need, weather_need
+from pems_core.sourcing.remembered import DayAhead, weather_sources
 
 from .alerts import HouseAlerts
 from .prices import KWH_PER_MWH, PriceBook
@@ -26,6 +27,8 @@ MARKET = ZoneInfo("Europe/Prague")
 """The coupled European day-ahead market has one day for all its zones."""
 PRICE, RATE = "day_ahead_price_eur_per_mwh", "currency_per_eur"
 YESTERDAY, AHEAD = timedelta(days=1), timedelta(days=10)
+LATELY = timedelta(days=9)
+"""So far back forecasters are told what was said of each day before it began."""
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Feeds:
         needs = (weather_need(), price_need(MARKET), rate_need())
         self.chains = {need.kind: SourceChain(need, self._of(need.kind), self.book) for need in needs}
         self._priced: tuple[object, ...] = ()
+        self._before = DayAhead(self.book, weather_sources(self.sources))
 
     def _of(self, kind: SourceKind) -> list[Source]:
         return [source for source in self.sources if source.kind is kind]
@@ -102,10 +106,15 @@ class Feeds:
         return self.eur_rate
 
     def foretold(self, now: datetime) -> pd.DataFrame | None:
-        """What is said of the weather from yesterday on, in quarter hours; None if nobody has said anything."""
+        """What is said of the weather from yesterday on, in quarter hours; None if nobody has said anything.
+
+        Of the days before, what was said the evening before each: that is what forecasters learn from.
+        """
         chain = self.chains[SourceKind.WEATHER]
         table = chain.table(now - YESTERDAY, now + AHEAD, now)
-        return None if table.empty else table
+        if table.empty:
+            return None
+        return table.combine_first(self._before.table(now - LATELY, now - YESTERDAY))
 
     def close(self) -> None:
         self.book.close()

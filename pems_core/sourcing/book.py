@@ -73,6 +73,14 @@ class VintageBook:
             self._newest[source] = found[0]
         return self._newest[source]
 
+    def last_before(self, source: str, at: datetime, since: datetime) -> Vintage | None:
+        """The last answer of a source that came before a moment, and not before `since`; None if there was none."""
+        found = self._read(
+            "source = ? AND fetched_at < ? AND fetched_at >= ? ORDER BY fetched_at DESC LIMIT 1",
+            (source, _s(at), _s(since)),
+        )
+        return found[0] if found else None
+
     def answers(self, source: str, since: datetime, until: datetime) -> Sequence[Vintage]:
         """All answers of a source that came in some time, in order."""
         return self._read(

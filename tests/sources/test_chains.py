@@ -13,6 +13,7 @@ from pems_core.domain import HOUR, QUARTER, NoAnswer, SourceKind, Vintage
 from pems_core.sourcing.book import VintageBook
 from pems_core.sourcing.chains import Need, SourceChain, price_need, published_until, rate_need, weather_need
 from pems_core.sourcing.place import FILE
+from pems_core.sourcing.remembered import DayAhead
 from pems_core.sourcing.vintages import vintage
 
 NOW = datetime(2025, 3, 28, 9, tzinfo=UTC)
@@ -233,3 +234,23 @@ async def test_vintages_tell_what_was_known_when(book: VintageBook, clock: SetCl
 @pytest.mark.parametrize("need", [weather_need(), rate_need(), price_need(PRAGUE)], ids=lambda need: str(need.kind))
 def test_nothing_said_is_never_enough(need: Need) -> None:
     assert not need.met(None, NOW)
+
+
+class TestDayAhead:
+    """What was said of a day before it began, which is what forecasters learn from."""
+
+    async def test_is_the_last_answer_of_the_evening_before(self, book: VintageBook, clock: SetClock) -> None:
+        source, day = Says("first", 5.0), datetime(2025, 3, 29, tzinfo=UTC)
+        for hour, value in ((20, 6.0), (23, 7.0), (25, 8.0)):
+            clock.at, source.value = datetime(2025, 3, 28, tzinfo=UTC) + hour * HOUR, value
+            book.keep(await source.fetch(clock.at))
+        found = DayAhead(book, ["first"]).table(day, day + DAY)[TEMPERATURE]
+        assert len(found) == 96
+        assert set(found) == {7.0}
+
+    async def test_is_missing_of_days_of_which_nobody_spoke(self, book: VintageBook, clock: SetClock) -> None:
+        book.keep(await Says("first", 5.0, hours=20).fetch(NOW))
+        ahead = DayAhead(book, ["silent", "first"])
+        assert ahead.table(NOW - 3 * DAY, NOW).empty
+        # Answered at 09:00, 20 hours ahead: of the next day five hours were foretold.
+        assert len(ahead.table(NOW, NOW + 3 * DAY)) == 5 * 4

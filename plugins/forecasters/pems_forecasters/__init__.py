@@ -5,8 +5,11 @@ from pems_core.hookspecs import hookimpl
 from pems_core.protocols import Forecaster, Source
 
 from .carbon import CarbonForecaster
-from .config import SourcesSection
+from .config import MARKET_TIMEZONE, SourcesSection
 from .learned.forecasters import LearnedLoad
+from .learned.price_forecaster import LearnedPrice
+from .learned.pv import Roof
+from .learned.pv_forecaster import LearnedPv
 from .load import LoadForecaster
 from .prices import PriceForecaster
 from .sun import SunForecaster
@@ -28,11 +31,15 @@ def create_sources(config: Config) -> list[Source]:
 def create_forecasters(config: Config) -> list[Forecaster]:
     site = config[SiteSection]
     learning = config.get(LearningSection)
+    country = learning.country if learning else ""
+    tariff = config[TariffSection].tariff(site.timezone)
     arrays = tuple(section.array() for section in config.all(PvSection))
     return [
-        PriceForecaster(config[TariffSection].tariff(site.timezone)),
-        LearnedLoad(site.timezone, learning.country if learning else ""),
+        LearnedPrice(tariff, MARKET_TIMEZONE, country),
+        PriceForecaster(tariff),
+        LearnedLoad(site.timezone, country),
         LoadForecaster(site.timezone),
+        LearnedPv(Roof(arrays, site.latitude, site.longitude, site.timezone)),
         SunForecaster(arrays, site.latitude, site.longitude),
         TemperatureForecaster(site.timezone),
         CarbonForecaster(),

@@ -1,4 +1,4 @@
-"""The learned models as forecasters: with a model they answer, without one the next in the chain does."""
+"""Learned base load as a forecaster: with a model it answers, without one the next in the chain does."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,13 @@ class LearnedLoad:
 
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
-        self._known = None if content is None else base_load.LoadModel.from_json(content)
+        self._known = None
+        if content is None:
+            return
+        model = base_load.LoadModel.from_json(content)
+        if model.trees is not None:
+            model.trees.require_usable()
+        self._known = model
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         # Tables take a moment to work out, in which nobody should have to wait.

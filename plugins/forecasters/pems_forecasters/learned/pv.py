@@ -65,6 +65,11 @@ class PvModel:
     rmse_kw: Mapping[str, float] = field(default_factory=dict)
     """Of physics and of what was learned, on days that it was not learned from [kW]."""
 
+    @property
+    def better(self) -> bool:
+        """Whether it foretold those days better than physics alone."""
+        return self.rmse_kw["learned"] < self.rmse_kw["physics"]
+
     def predict(self, roof: Roof, weather: pd.DataFrame, step: timedelta, lately: "pd.Series[float]") -> Array:
         """Production [kW]: one row a moment of the weather, the quantiles 0.1, 0.5 and 0.9.
 

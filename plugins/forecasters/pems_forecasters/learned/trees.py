@@ -54,10 +54,20 @@ class Trees:
         found = [booster.predict(table) for booster in self._boosters]
         return np.sort(np.stack(found, axis=1), axis=1)
 
+    def require_usable(self) -> None:
+        """Find out now whether it can be used, rather than when somebody waits for a forecast.
+
+        :raises CannotLearn: if LightGBM is missing, or what was kept is no model of it.
+        """
+        assert len(self._boosters) == len(self.boosters)
+
     @cached_property
     def _boosters(self) -> Sequence[Any]:
         lightgbm = lightgbm_or_not()
-        return [lightgbm.Booster(model_str=text) for _, text in sorted(self.boosters.items())]
+        try:
+            return [lightgbm.Booster(model_str=text) for _, text in sorted(self.boosters.items())]
+        except lightgbm.basic.LightGBMError as error:
+            raise CannotLearn(f"found no trees in what was kept: {error}") from error
 
     def as_json(self) -> dict[str, object]:
         return {"features": list(self.features), "boosters": {str(q): text for q, text in self.boosters.items()}}

@@ -1,0 +1,94 @@
+"""Learned PV as a forecaster: what trees know of the roof beyond physics, begun at what it gives now."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, SiteState
+from pems_forecasters.quarters import leads_h, measured_before, quarters_ahead, quarters_of
+from pems_forecasters.sun import CLOUDS_STAY_H, LEAST_SUN, PV, RECENT, share
+
+from . import pv
+from .forecasters import with_quantiles
+from .sky import weather_of
+from .trees import Array, CannotLearn
+
+LATELY = timedelta(days=8)
+
+
+@dataclass
+class LearnedPv:
+    """Production by weather services, physics and what the house's own history taught of the roof.
+
+    It answers while a model is in use that was better than physics on days it had not seen, and somebody says what the
+    sun will be over the whole horizon; else the next in the chain does.
+    """
+
+    roof: pv.Roof
+    name: str = "pv_learned"
+    series: Sequence[str] = (PV,)
+    model: str = PV
+    _known: pv.PvModel | None = field(default=None, repr=False)
+
+    def learn(self, history: History) -> Learned:
+        """See `Learner.learn`."""
+        measured, weather = quarters_of(history, PV), weather_of(history)
+        if not self.roof.arrays or measured.empty or weather.empty:
+            missing = {"[[pv]]": not self.roof.arrays, PV: measured.empty, "ghi_w_m2": weather.empty}
+            raise CannotLearn(f"found no {', '.join(name for name, lacks in missing.items() if lacks)}")
+        weather = weather[(weather.index >= measured.index[0]) & (weather.index <= measured.index[-1])]
+        if weather.empty:
+            raise CannotLearn(f"found no irradiance of the days on which {PV} was measured")
+        learned = pv.train(self.roof, measured.reindex(weather.index), weather, QUARTER)
+        metrics = {f"rmse_kw of {name}": error for name, error in learned.rmse_kw.items()}
+        begin, end = weather.index[0].to_pydatetime(), weather.index[-1].to_pydatetime()
+        return Learned(learned.as_json(), begin, end, metrics | {"rmse_kw": learned.rmse_kw["learned"]})
+
+    def adopt(self, content: Mapping[str, Any] | None) -> None:
+        """See `Learner.adopt`."""
+        self._known = None
+        if content is None:
+            return
+        model = pv.PvModel.from_json(content)
+        model.trees.require_usable()
+        self._known = model if model.better else None
+
+    async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        # Tables take a moment to work out, in which nobody should have to wait.
+        return await asyncio.to_thread(self.expected, horizon, state, history)
+
+    def expected(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        """See `Forecaster.forecast`."""
+        if self._known is None:
+            return {}
+        ahead, weather = quarters_ahead(horizon), weather_of(history)
+        if not ahead.isin(weather.index).all():
+            return {}
+        recent = measured_before(history, PV, state.now, RECENT)
+        recent = recent[recent.index.isin(weather.index)]
+        asked = weather.reindex(recent.index.append(ahead))
+        lately = self._lately(history, weather, state)
+        found = self._known.predict(self.roof, asked, QUARTER, lately)
+        before, after = found[: len(recent)], found[len(recent) :]
+        factor = share(recent, pd.Series(before[:, 1], index=recent.index), LEAST_SUN * self.roof.peak_kw, 1.0)
+        corrected = np.minimum(after * nudge(ahead, state, factor)[:, None], self.roof.most_kw)
+        source = f"learned from this roof, times {factor:.2f} now"
+        return {PV: with_quantiles(horizon, ahead, corrected, source, state.now)}
+
+    def _lately(self, history: History, weather: pd.DataFrame, state: SiteState) -> "pd.Series[float]":
+        """By local day, what was measured as a share of what physics had expected."""
+        measured = measured_before(history, PV, state.now, LATELY)
+        there = weather[weather.index.isin(measured.index)]
+        if there.empty:
+            return pd.Series(dtype=float, index=pd.DatetimeIndex([]))
+        return pv.share_of_expected(self.roof, measured, there, QUARTER)
+
+
+def nudge(ahead: pd.DatetimeIndex, state: SiteState, factor: float) -> Array:
+    """What a factor of now is worth later: clouds over the house stay for a while."""
+    return np.asarray(1 + (factor - 1) * np.exp(-leads_h(ahead, state.now) / CLOUDS_STAY_H), dtype=np.float64)

@@ -1,0 +1,196 @@
+"""Learned PV and prices in the chain of forecasters: what they answer, and when the next has its turn."""
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pems_forecasters.learned.forecasters import LearnedLoad
+from pems_forecasters.learned.price_forecaster import LearnedPrice
+from pems_forecasters.learned.pv import Roof
+from pems_forecasters.learned.pv_forecaster import LearnedPv
+from pems_forecasters.prices import FEED_IN, IMPORT, SPOT, PriceForecaster
+from pems_forecasters.sun import GHI, PV, SunForecaster
+
+from pems_core.domain import HOUR, QUARTER, History, Horizon, PemsError, PvArray, SiteState
+from pems_core.forecasting.chain import ask, ranked
+from pems_core.forecasting.sun import Sky, pv_kw
+from pems_core.learning.registry import ModelRegistry
+from pems_core.learning.training import adopt, train
+from pems_core.protocols import Forecaster, Learner
+from pems_core.tariff import Tariff
+
+PRAGUE = "Europe/Prague"
+ARRAYS = (PvArray(5.0, 35.0, 180.0),)
+ROOF = Roof(ARRAYS, 49.2, 16.6, PRAGUE)
+NOON = datetime(2025, 6, 20, 10, tzinfo=UTC)
+DAYS = 50
+AHEAD = Horizon.uniform(NOON, HOUR, 36)
+STATE = SiteState(NOON, {})
+TARIFF = Tariff(distribution_price_per_kwh=2.0, vat=0.21, timezone=PRAGUE)
+
+
+def shaded_roof() -> pd.DataFrame:
+    """A roof that a tree shades in the afternoon under changing skies, and its weather, until three days after noon."""
+    index = pd.date_range(NOON - timedelta(days=DAYS), NOON + timedelta(days=3), freq=QUARTER, inclusive="left")
+    sky = Sky.at(index, QUARTER, ROOF.latitude, ROOF.longitude)
+    random = np.random.RandomState(2)
+    clouds = pd.Series(0.3 + 0.7 * random.rand(DAYS + 4), index=range(DAYS + 4))
+    ghi = sky.clear["ghi"] * clouds.reindex((index - index[0]).days).to_numpy()
+    physics = pv_kw(ARRAYS, sky, sky.split(ghi), pd.Series(15.0, index=index))
+    shade = np.where(sky.position["azimuth"] > 220, 0.4, 1.0)
+    noise = 1 + 0.05 * random.standard_normal(len(index))
+    return pd.DataFrame({PV: physics * shade * noise, GHI: ghi, "physics": physics}, index=index)
+
+
+@pytest.fixture(scope="module")
+def roof() -> pd.DataFrame:
+    return shaded_roof()
+
+
+@pytest.fixture(scope="module")
+def pv_model(roof: pd.DataFrame) -> LearnedPv:
+    forecaster = LearnedPv(ROOF)
+    forecaster.adopt(json.loads(json.dumps(forecaster.learn(known(roof)).content)))
+    return forecaster
+
+
+def known(roof: pd.DataFrame, now: datetime = NOON) -> History:
+    """PV as it was measured before a moment, and the sun as services say it."""
+    measured = roof.loc[roof.index < now, [PV]]
+    return History(measured, roof[[GHI]].assign(outdoor_temperature_c=15.0))
+
+
+def prices(days: int = 140) -> History:
+    """Cheap at weekends, dear in the evening; published until the end of tomorrow."""
+    end = datetime(2025, 6, 20, 22, tzinfo=UTC)
+    index = pd.date_range(end - timedelta(days=days), end, freq=HOUR, inclusive="left")
+    local, random = index.tz_convert(PRAGUE), np.random.RandomState(3)
+    level = np.repeat(np.cumsum(0.3 * random.standard_normal(days + 1)), 24)[: len(index)]
+    course = 2.0 + 1.0 * np.isin(local.hour, [18, 19, 20]) - 1.0 * (local.day_of_week >= 5) + level
+    return History(pd.DataFrame({SPOT: course + 0.05 * random.standard_normal(len(index))}, index=index))
+
+
+class TestPv:
+    def test_knows_the_shade_and_says_how_sure_it_is(self, roof: pd.DataFrame, pv_model: LearnedPv) -> None:
+        answer = pv_model.expected(AHEAD, STATE, known(roof))[PV]
+        hours = roof[[PV, "physics"]].resample(HOUR).mean().reindex(pd.DatetimeIndex(AHEAD.starts))
+        learned = np.abs(np.array(answer.values) - hours[PV]).mean()
+        assert learned < 0.5 * np.abs(hours["physics"] - hours[PV]).mean()
+        low, high = (np.array(answer.quantiles[q]) for q in (0.1, 0.9))
+        assert ((low <= answer.values) & (answer.values <= high)).all()
+        assert "learned from this roof" in answer.source
+
+    def test_begins_at_what_the_roof_gives_now_and_forgets_it_by_tomorrow(
+        self, roof: pd.DataFrame, pv_model: LearnedPv
+    ) -> None:
+        dark = roof.copy()
+        dark.loc[(dark.index >= NOON - 2 * HOUR) & (dark.index < NOON), PV] *= 0.5
+        usual, dimmed = (np.array(pv_model.expected(AHEAD, STATE, known(r))[PV].values) for r in (roof, dark))
+        assert dimmed[0] < 0.7 * usual[0]
+        assert dimmed[24] > 0.95 * usual[24]
+
+    def test_lets_the_next_answer_where_nobody_says_what_the_sun_will_be(
+        self, roof: pd.DataFrame, pv_model: LearnedPv
+    ) -> None:
+        blind = History(known(roof).frame)
+        assert pv_model.expected(AHEAD, STATE, blind) == {}
+
+    def test_a_roof_without_weather_cannot_be_learned(self, roof: pd.DataFrame) -> None:
+        with pytest.raises(PemsError, match="found no ghi_w_m2"):
+            LearnedPv(ROOF).learn(History(known(roof).frame))
+
+    def test_is_learned_from_measured_sun_where_no_service_was_asked(self, roof: pd.DataFrame) -> None:
+        measured = History(roof.loc[roof.index < NOON, [PV, GHI]])
+        learned = LearnedPv(ROOF).learn(measured)
+        assert learned.metrics["rmse_kw"] < learned.metrics["rmse_kw of physics"]
+
+    def test_is_done_without_if_physics_was_better(self, roof: pd.DataFrame, pv_model: LearnedPv) -> None:
+        assert pv_model._known is not None
+        content = {**pv_model._known.as_json(), "rmse_kw": {"physics": 0.1, "learned": 0.2}}
+        worse = LearnedPv(ROOF)
+        worse.adopt(content)
+        assert worse.expected(AHEAD, STATE, known(roof)) == {}
+
+
+@pytest.fixture(scope="module")
+def price_model() -> LearnedPrice:
+    forecaster = LearnedPrice(TARIFF, PRAGUE)
+    forecaster.adopt(json.loads(json.dumps(forecaster.learn(prices()).content)))
+    return forecaster
+
+
+class TestPrice:
+    def test_keeps_what_is_published_and_foresees_the_weekend_after_it(self, price_model: LearnedPrice) -> None:
+        history = prices()
+        answer = price_model.expected(AHEAD, STATE, history)
+        assert set(answer) == {IMPORT, FEED_IN}
+        feed_in, published = answer[FEED_IN], history.series(SPOT)
+        assert feed_in.values[:12] == pytest.approx(published.reindex(pd.DatetimeIndex(AHEAD.starts[:12])).to_numpy())
+        # The 21st is a Saturday; the same hours of Friday were dearer.
+        friday, saturday = np.mean(feed_in.values[2:10]), np.mean(feed_in.values[26:34])
+        assert saturday < friday - 0.2
+        assert answer[IMPORT].values[0] == pytest.approx((feed_in.values[0] + 2.0) * 1.21)
+
+    def test_what_is_published_is_sure_and_what_is_not_is_not(self, price_model: LearnedPrice) -> None:
+        quantiles = price_model.expected(AHEAD, STATE, prices())[IMPORT].quantiles
+        widths = np.subtract(quantiles[0.9], quantiles[0.1])
+        assert widths[:12] == pytest.approx(0.0)
+        assert (widths[12:] > 0).all()
+
+
+class TestChain:
+    def test_what_was_learned_comes_before_what_is_true_of_any_house(self) -> None:
+        chain = ranked([SunForecaster(ARRAYS, 49.2, 16.6), LearnedPv(ROOF), PriceForecaster(TARIFF)])
+        assert [f.name for f in chain] == ["pv_learned", "clear_sky", "published_prices"]
+
+    def test_each_is_a_learner_with_a_model_of_its_own(self) -> None:
+        learners: list[Learner] = [LearnedPv(ROOF), LearnedPrice(TARIFF, PRAGUE), LearnedLoad(PRAGUE)]
+        assert all(isinstance(learner, Learner) for learner in learners)
+        assert len({learner.model for learner in learners}) == 3
+
+    def test_is_trained_kept_used_and_done_without_when_its_file_is_broken(
+        self, roof: pd.DataFrame, tmp_path: Path
+    ) -> None:
+        registry, forecaster = ModelRegistry(tmp_path), LearnedPv(ROOF)
+        chain: list[Forecaster] = [forecaster, SunForecaster(ARRAYS, ROOF.latitude, ROOF.longitude)]
+
+        def source() -> str:
+            answer = asyncio.run(ask(chain, AHEAD, STATE, known(roof)))
+            assert answer.faults == ()
+            return answer.forecasts.series[PV].source
+
+        # From the first day, without any history of production.
+        assert "weather services" in source()
+        [outcome] = train([forecaster], known(roof), registry, NOON)
+        assert outcome.said == "version 1 is in use"
+        assert adopt([forecaster], registry) == []
+        assert "learned from this roof" in source()
+        (tmp_path / "pv_kw-1.json").write_text("{}", encoding="utf-8")
+        (fault,) = adopt([forecaster], registry)
+        assert "pv_kw-1.json: found another checksum" in fault
+        assert "weather services" in source()
+
+    def test_without_lightgbm_that_is_told_and_the_simple_forecast_answers(
+        self, roof: pd.DataFrame, pv_model: LearnedPv, price_model: LearnedPrice, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "lightgbm", None)
+        for known_model, without in ((pv_model, LearnedPv(ROOF)), (price_model, LearnedPrice(TARIFF, PRAGUE))):
+            assert known_model._known is not None
+            with pytest.raises(PemsError, match="pip install lightgbm"):
+                without.adopt(json.loads(json.dumps(known_model._known.as_json())))
+            chain: list[Forecaster] = [without, SunForecaster(ARRAYS, 49.2, 16.6), PriceForecaster(TARIFF)]
+            answer = asyncio.run(ask(chain, AHEAD, STATE, known(roof)))
+            assert answer.faults == ()
+            assert "weather services" in answer.forecasts.series[PV].source
+
+    def test_trees_that_cannot_be_read_are_told(self, pv_model: LearnedPv) -> None:
+        assert pv_model._known is not None
+        content = pv_model._known.as_json()
+        content["trees"] = {**pv_model._known.trees.as_json(), "boosters": {"0.5": "no trees"}}
+        with pytest.raises(PemsError, match="found no trees"):
+            LearnedPv(ROOF).adopt(content)
