@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pems_forecasters.learned import base_load, pv, spot_price
-from pems_forecasters.learned.wall_clock import DAY, Days
+from pems_forecasters.learned.wall_clock import DAY, Days, ahead_of, issued
 
 from pems_core.domain import HOUR, PvArray
 from pems_core.simulation.outlook import smooth_noise
@@ -92,7 +92,7 @@ def walked(household: base_load.Household, every_days: int) -> tuple[Array, Arra
     simple: dict[str, list[Array]] = {}
     for first in range(FIRST_TRAINED_DAYS, load.count, every_days):
         model = base_load.train(household, first)
-        places = base_load.issued(load, first, min(load.count, first + every_days), 1)
+        places = issued(load, first, min(load.count, first + every_days), 1)
         predicted.append(model.predict(household, places))
         truth.append(load.at(places.day, places.slot))
         before = {
@@ -207,7 +207,7 @@ def cost_rows(setting: Setting) -> Iterator[Row]:
     now = quarters[-1].to_pydatetime()
     ahead = pd.date_range(now, periods=192, freq="15min")
     began = process_time()
-    model.predict(household, base_load.ahead_of(household.load, now, ahead))
+    model.predict(household, ahead_of(household.load, now, ahead))
     yield Row("forecasting 48 h of base load", process_time() - began, "CPU s", Bar("<", 1.0))
 
 

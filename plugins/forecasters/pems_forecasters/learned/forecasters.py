@@ -16,7 +16,7 @@ from pems_forecasters.quarters import onto, quarters_ahead, quarters_of
 
 from . import base_load
 from .trees import QUANTILES, Array, CannotLearn
-from .wall_clock import Days
+from .wall_clock import Days, ahead_of
 
 KNOWN_FOR = timedelta(days=35)
 
@@ -43,7 +43,7 @@ class LearnedLoad:
         learned = base_load.train(self._household(known))
         begin, end = known.index[0].to_pydatetime(), known.index[-1].to_pydatetime()
         metrics = {f"mae_kw of {name}": error for name, error in learned.mae_kw.items()}
-        metrics["mae_kw"] = learned.mae_kw[learned.method]
+        metrics["mae_kw"] = learned.mae_kw[base_load.BLEND]
         return Learned(learned.as_json(), begin, end, metrics)
 
     def adopt(self, content: Mapping[str, Any] | None) -> None:
@@ -52,8 +52,7 @@ class LearnedLoad:
         if content is None:
             return
         model = base_load.LoadModel.from_json(content)
-        if model.trees is not None:
-            model.trees.require_usable()
+        model.trees.require_usable()
         self._known = model
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
@@ -68,7 +67,7 @@ class LearnedLoad:
             return {}
         ahead = quarters_ahead(horizon)
         household = self._household(known, state.now)
-        found = self._known.predict(household, base_load.ahead_of(household.load, state.now, ahead))
+        found = self._known.predict(household, ahead_of(household.load, state.now, ahead))
         if not np.isfinite(found).all():
             return {}
         source = f"learned: {self._known.method}"

@@ -15,8 +15,6 @@ Array = npt.NDArray[np.float64]
 QUANTILES = (0.1, 0.5, 0.9)
 SETTINGS: Mapping[str, object] = {
     "objective": "quantile",
-    "learning_rate": 0.05,
-    "num_leaves": 15,
     "min_data_in_leaf": 40,
     "feature_fraction": 0.6,
     "bagging_fraction": 0.7,
@@ -86,10 +84,12 @@ def grow(
     weights: Array | None = None,
     quantiles: Sequence[float] = QUANTILES,
     leaves: int = 15,
+    pace: float = 0.05,
 ) -> Trees:
     """Learn the quantiles of a target from features; rows without a target are left out.
 
     :param weights: how much each row counts.
+    :param pace: how much of what is still wrong each tree takes away.
     :raises CannotLearn: if there are fewer than `LEAST_ROWS` rows, or LightGBM is missing.
     """
     lightgbm = lightgbm_or_not()
@@ -99,7 +99,7 @@ def grow(
     boosters = {}
     for quantile in quantiles:
         rows = lightgbm.Dataset(table[known], target[known], weight=None if weights is None else weights[known])
-        settings = {**SETTINGS, "alpha": quantile, "num_leaves": leaves}
+        settings = {**SETTINGS, "alpha": quantile, "num_leaves": leaves, "learning_rate": pace}
         boosters[quantile] = lightgbm.train(settings, rows, rounds).model_to_string()
     return Trees(tuple(features), boosters)
 

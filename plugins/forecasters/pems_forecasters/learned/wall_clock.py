@@ -4,8 +4,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,3 +86,74 @@ class Days:
         """For each day the values of that day and those before, `length` in all: days, slots, window; NaN before."""
         before = np.full((length - 1, self.slots), np.nan)
         return np.lib.stride_tricks.sliding_window_view(np.concatenate([before, self.values]), length, axis=0)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Moments at which a forecast is issued, and moments that it speaks of; one row a pair."""
+
+    issue_day: Indices
+    issue_slot: Indices
+    day: Indices
+    slot: Indices
+
+    def __getitem__(self, chosen: npt.NDArray[Any]) -> "Places":
+        return Places(self.issue_day[chosen], self.issue_slot[chosen], self.day[chosen], self.slot[chosen])
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    @property
+    def last_known(self) -> Indices:
+        """The last day on which the time of day that is spoken of had passed when the forecast was issued."""
+        passed = np.where(self.slot < self.issue_slot, self.issue_day, self.issue_day - 1)
+        return np.minimum(passed, self.day - 1)
+
+    def some(self, most: int) -> "Places":
+        """So many of the pairs, evenly drawn, always the same."""
+        if len(self) <= most:
+            return self
+        return self[np.sort(np.random.RandomState(1).choice(len(self), most, replace=False))]
+
+
+def issued(days: Days, first: int, end: int, issues_a_day: int, ahead: timedelta = DAY) -> Places:
+    """All pairs of forecasts issued on some days, at even times of day from midnight on."""
+    step = days.slots // issues_a_day
+    issues = np.array([day * days.slots + k * step for day in range(first, end) for k in range(issues_a_day)])
+    leads = np.arange(ahead // days.step)
+    at = np.repeat(issues, len(leads))
+    target = at + np.tile(leads, len(issues))
+    kept = target < end * days.slots
+    at, target = at[kept], target[kept]
+    return Places(at // days.slots, at % days.slots, target // days.slots, target % days.slots)
+
+
+def ahead_of(days: Days, now: datetime, instants: pd.DatetimeIndex) -> Places:
+    """The pairs of one forecast that is issued now."""
+    day, slot = days.places(instants)
+    issue_day, issue_slot = days.places(pd.DatetimeIndex([now]))
+    return Places(np.full(len(day), issue_day[0]), np.full(len(day), issue_slot[0]), day, slot)
+
+
+@dataclass(frozen=True)
+class Running:
+    """Sums up to each slot, for means over the last slots before a moment."""
+
+    sums: Array
+    counts: Array
+
+    @classmethod
+    def of(cls, values: Array) -> "Running":
+        flat = values.ravel()
+        known = np.isfinite(flat)
+        sums, counts = (np.concatenate([[0.0], np.cumsum(v)]) for v in (np.where(known, flat, 0.0), known))
+        return cls(sums, counts)
+
+    def mean_before(self, at: Indices, length: int) -> Array:
+        """Mean of the last slots before moments, counted in slots; NaN where nothing was measured."""
+        end = np.clip(at, 0, len(self.sums) - 1)
+        begin = np.clip(at - length, 0, len(self.sums) - 1)
+        known = self.counts[end] - self.counts[begin]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = (self.sums[end] - self.sums[begin]) / known
+        return np.asarray(np.where(known > 0, mean, np.nan), dtype=np.float64)
