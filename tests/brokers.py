@@ -1,5 +1,6 @@
 """A real Mosquitto on a free loopback port, for tests."""
 
+import getpass
 import os
 import shutil
 import socket
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+COMMON = ("persistence false", "max_queued_messages 100000", "set_tcp_nodelay true")
 
 
 def free_port() -> int:
@@ -42,9 +45,8 @@ class Mosquitto:
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
         ]
-        self._config.write_text(
-            "\n".join(["persistence false", "max_queued_messages 100000", "set_tcp_nodelay true", *said, ""])
-        )
+        # Started by root it would become another user, who cannot read a test's folder.
+        self._config.write_text("\n".join([*COMMON, f"user {getpass.getuser()}", *said, ""]))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

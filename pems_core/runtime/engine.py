@@ -42,9 +42,10 @@ RELEASE_WITHIN_S = 20.0
 """How long giving back may take at the end [s of the wall]."""
 FAREWELL_WITHIN_S = 3.0
 """How long the broker is waited for at the end, for what is still to be told [s of the wall]."""
-CANCEL_AGAIN_S, CANCEL_TIMES = 2.0, 4
-"""A task that does not end after so many cancellations does not keep the devices from being given back."""
+CANCEL_AGAIN_S = 2.0
 """When a task that was cancelled and has not ended is cancelled again [s of the wall]."""
+CANCEL_TIMES = 4
+"""A task that does not end after so many cancellations does not keep the devices from being given back."""
 LOOK_WITHIN_S = 30.0
 """How long one who only looks at a cycle is waited for [s of the wall]."""
 STOP_EVERY_S = 1.0
@@ -304,7 +305,7 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
         tries += 1
         for task in left:
             task.cancel()
-        # Again after a while: before Python 3.12 a cancellation can get lost in asyncio.wait_for.
+        # Again after a while: a plugin's or a library's task may have taken the first for something else.
         ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
         for task in ended:
             if not task.cancelled() and (error := task.exception()) is not None:

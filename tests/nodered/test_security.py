@@ -48,11 +48,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
         subprocess.run(said, check=True, capture_output=True)
     acl = folder / "pems.acl"
     acl.write_text((EXAMPLES / "pems.acl").read_text(encoding="utf-8"))
-    for file in folder.iterdir():
-        file.chmod(0o644)
-    folder.chmod(0o755)
-    for parent in folder.parents[:2]:
-        parent.chmod(0o755)
     said_lines = (EXAMPLES / "mosquitto.conf").read_text(encoding="utf-8").replace("/etc/mosquitto", str(folder))
     # What the helper for tests says itself, and what needs a folder of the system's.
     not_here = ("#", "persistence", "max_queued", "set_tcp")

@@ -131,12 +131,9 @@ def start_engine(mosquitto: Mosquitto, tmp_path: Path) -> Start:
             finally:
                 engine.end("the test is over")
                 await asyncio.wait([ended], timeout=PATIENT_S)
-                left = {listening, serving}
-                while left:
-                    for task in left:
-                        task.cancel()
-                    # Again after a while: before Python 3.12 a cancellation can get lost in asyncio.wait_for.
-                    _, left = await asyncio.wait(left, timeout=1.0)
+                for task in (listening, serving):
+                    task.cancel()
+                await asyncio.wait([listening, serving])
                 engine.live.site.planner.close()
             if not ended.cancelled():
                 ended.result()

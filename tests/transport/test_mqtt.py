@@ -1,7 +1,6 @@
 """The line to the broker, against a real Mosquitto."""
 
 import asyncio
-import getpass
 import json
 import re
 import signal
@@ -30,7 +29,6 @@ from tests.brokers import Mosquitto, program
 from .lines_under_test import kept_up, line_to, soon, until, up
 
 STATUS = "pems/home/status"
-USER = f"user {getpass.getuser()}"
 """For mosquitto.conf: a broker that is started by root would otherwise not read the files of these tests."""
 
 
@@ -357,7 +355,7 @@ def choosy(tmp_path: Path) -> Iterator[Mosquitto]:
     (tmp_path / "rules.json").write_text(json.dumps(rules))
     plugin = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))
     options = (f"plugin {plugin}", f"plugin_opt_config_file {tmp_path / 'rules.json'}")
-    broker = Mosquitto(tmp_path, "listener {port} 127.0.0.1", "allow_anonymous true", USER, *options).start()
+    broker = Mosquitto(tmp_path, "listener {port} 127.0.0.1", "allow_anonymous true", *options).start()
     yield broker
     broker.stop()
 
@@ -377,7 +375,7 @@ class TestPassword:
         passwords = tmp_path / "passwords"
         subprocess.run([program("mosquitto_passwd"), "-b", "-c", passwords, "pems", "right"], check=True)
         passwords.chmod(0o600)
-        lines = ("listener {port} 127.0.0.1", "allow_anonymous false", USER, f"password_file {passwords}")
+        lines = ("listener {port} 127.0.0.1", "allow_anonymous false", f"password_file {passwords}")
         broker = Mosquitto(tmp_path, *lines).start()
         yield broker
         broker.stop()
@@ -431,7 +429,6 @@ class TestTls:
             tmp_path,
             "listener {port} 127.0.0.1",
             "allow_anonymous true",
-            USER,
             f"cafile {certificates / 'ca.pem'}",
             f"certfile {certificates / 'server.pem'}",
             f"keyfile {certificates / 'server.key'}",
