@@ -1,7 +1,7 @@
 """One control cycle, from what is measured to what is reported."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -9,6 +9,7 @@ from time import perf_counter
 from .domain import (
     CycleReport,
     Decision,
+    Forecasts,
     History,
     Horizon,
     Override,
@@ -45,17 +46,21 @@ async def run_cycle(
     before: SiteState | None = None,
     overrides: Sequence[Override] = (),
     peak_so_far_kw: float = 0.0,
+    foreseen: Callable[[SiteState, Forecasts], None] | None = None,
 ) -> CycleReport:
     """Measure, forecast, plan, decide and report, in that order. Commands follow from the report's decisions.
 
     :param overrides: what people have set by hand.
     :param peak_so_far_kw: highest metered import mean of the billing period so far.
+    :param foreseen: told what the plan is made of, just before it is made.
     """
     clock = Stopwatch()
     state = measure(site.devices, readings, before, overrides, peak_so_far_kw)
     clock.lap("measure")
     answer = await ask(site.forecasters, horizon, state, history)
     clock.lap("forecast")
+    if foreseen is not None:
+        foreseen(state, answer.forecasts)
     running = site.planner.last
     plan = await asyncio.to_thread(site.planner.plan, state, answer.forecasts)
     clock.lap("plan")

@@ -84,7 +84,14 @@ class Cycles:
         history = await self._history()
         try:
             report = await run_cycle(
-                live.site, live.readings, horizon, history, before, overrides, peak_so_far_kw=peak_kw
+                live.site,
+                live.readings,
+                horizon,
+                history,
+                before,
+                overrides,
+                peak_so_far_kw=peak_kw,
+                foreseen=self._price_tags.ask,
             )
         except PemsError as fault:
             live.alerts.begin("cycle", f"no plan: {fault}", Severity.CRITICAL)
@@ -101,12 +108,11 @@ class Cycles:
     def _adopt(self, report: CycleReport) -> None:
         """Follow the new plan."""
         live, plan = self.live, report.plan
-        previous = live.followed.plan if live.followed else None
         live.report = report
         live.followed = Followed(plan, report.state, report.forecasts)
         live.alerts.set("cycle", "; ".join(report.faults))
         live.alerts.set("prices", self._price_fault(report), rule="stale_data")
-        self._price_tags.put_on(report, previous)
+        self._price_tags.answer(report)
         self.watch.follower.follow()
         live.commanding.store.keep_plan(plan)
         self._judge_search(plan)

@@ -11,6 +11,8 @@ from pems_core.domain import HOUR, Forecasts, HeatingState, InverterState, Plan,
 
 SETTLE_S = 2.0
 """What belongs together arrives together; so long is waited for the rest of it [s of the clock]."""
+URGENT_SETTLE_S = 0.2
+"""The same where a person waits [s of the clock]."""
 APART_S = 60.0
 """Least time between two plans that no person asked for [s of the clock]."""
 NEXT_HOURS = timedelta(hours=6)
@@ -42,7 +44,7 @@ class Triggers:
             if self._reasons:
                 rest_s = self._rest_s()
                 if rest_s <= 0:
-                    await self._clock.sleep(self._settle_s)
+                    await self._settle()
                     break
                 left_s = min(left_s, rest_s)
             self._pulled.clear()
@@ -51,6 +53,14 @@ class Triggers:
         self._reasons.clear()
         self._taken_s = self._clock.elapsed_s()
         return reasons
+
+    async def _settle(self) -> None:
+        """Wait for the rest of what belongs together, but keep no person waiting for it."""
+        until_s = self._clock.elapsed_s() + self._settle_s
+        while (left_s := until_s - self._clock.elapsed_s()) > 0 and not any(self._reasons.values()):
+            self._pulled.clear()
+            await self._pulled_within(left_s)
+        await self._clock.sleep(min(URGENT_SETTLE_S, self._settle_s))
 
     def _rest_s(self) -> float:
         """How long the reasons that there are have to wait."""
