@@ -117,6 +117,7 @@ class Engine:
             self.savings.tell = lambda said: self.outbox.keep("savings", said)
             self.savings.keep = self.till.take if self.till is not None else None
         self.heartbeat = Heartbeat(live, self.outbox, self.folder, self.session)
+        self.requests.arrived = self.heartbeat.tell
 
     def end(self, why: str) -> None:
         """Have `run` give the devices back and return."""

@@ -37,6 +37,7 @@ class Heartbeat:
     folder: StateFolder
     session: str
     count: int = 0
+    _speed_now: float | None = None
     _last: tuple[float, float] | None = None
     """[s of the clock], [s of the wall]"""
 
@@ -56,22 +57,28 @@ class Heartbeat:
         live = self.live
         faults = live.health.faults
         self.count += 1
+        self._speed_now = self._speed()
         live.alerts.set("engine", "; ".join(faults), Severity.CRITICAL)
+        self.tell()
+        if not live.health.cannot_act:
+            self._tell_guard()
+        if not faults:
+            await asyncio.gather(*(self._tell(transport) for transport in live.transports))
+
+    def tell(self) -> None:
+        """Tell over MQTT how PEMS is and what time it has; between two beats too, to one who has just come."""
+        faults = self.live.health.faults
         self.outbox.tell(
             "heartbeat",
             {
                 "counter": self.count,
                 "healthy": not faults,
                 "valid_for_s": VALID_FOR * self.period_s,
-                "at": instant(live.now),
-                "speed": self._speed(),
+                "at": instant(self.live.now),
+                "speed": self._speed_now or self.live.clock.speed,
                 "faults": list(faults),
             },
         )
-        if not live.health.cannot_act:
-            self._tell_guard()
-        if not faults:
-            await asyncio.gather(*(self._tell(transport) for transport in live.transports))
 
     def _speed(self) -> float:
         """Seconds of the clock in one of the wall since the last beat: one that waits for a busy machine is slower."""

@@ -1,7 +1,7 @@
 """What people and other programs ask of a running engine, and what is done about it at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pems_core.domain import Override
@@ -32,13 +32,13 @@ class Requests:
     """Takes a payload, acts, and says what was done; whoever brought it tells the asker.
 
     :param changed: told after each request that was carried out.
+    :param arrived: told when Node-RED is there and carries nothing yet, as before it knows what time PEMS has.
     """
 
     live: Live
     follower: Follower
     changed: Callable[[], None] = lambda: None
-    applied: dict[tuple[str, str], Applied] = field(default_factory=dict)
-    """What Node-RED made of the last decision, by device and control."""
+    arrived: Callable[[], None] = lambda: None
 
     def take(self, topic: str, payload: bytes) -> str:
         """Carry out what came on a topic below the prefix; what was done, in words.
@@ -48,7 +48,10 @@ class Requests:
         if topic.startswith("applied/"):
             return self._applied(topic, understood(Applied, payload))
         if topic == "carrier":
-            self.live.carriage.heard(understood(CarrierSaid, payload))
+            said = understood(CarrierSaid, payload)
+            self.live.carriage.heard(said)
+            if not said.devices:
+                self.arrived()
             return "heard"
         if topic not in self.topics:
             raise Refused([f"topic: found {topic!r}; allowed: {', '.join(self.topics)}"])
@@ -135,7 +138,6 @@ class Requests:
         _, device, control = topic.split("/", 2)
         if device not in self.live.commanded:
             raise Refused([f"{topic}: found device {device!r}; allowed: {', '.join(self.live.commanded)}"])
-        self.applied[device, control] = said
         self.live.carriage.became(said)
         return f"{device}/{control}: {said.stage}"
 

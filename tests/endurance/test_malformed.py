@@ -122,7 +122,6 @@ async def test_requests_are_refused_with_their_place(tmp_path: Path) -> None:
             assert live.commanding.emergency.latch is None
             assert live.commanding.stages.of("inverter") == "control"
             assert not live.taken
-            assert not requests.applied
         finally:
             live.site.planner.close()
 

@@ -18,8 +18,7 @@ from .conftest import CARRIED, NOT_DIRECT, Front
 
 pytestmark = pytest.mark.slow
 
-DECISIONS = 100
-"""`python -m benchmarks nodered` asks for 500."""
+DECISIONS = 500
 WITHIN_S = 60.0
 SET = {"device": "inverter", "control": "mode", "value": "grid_first", "by": "tester", "for_minutes": 120}
 

@@ -39,12 +39,20 @@ class Carrier {
     if (this._asked.size > MOST_REMEMBERED) this._asked.delete(this._asked.values().next().value)
   }
 
+  /** Why it is too late for a request; empty if it is in time. What gives a device back is never too late. */
+  overdue (said) {
+    const late = said.expires_at !== undefined && !said.releases && this._clock() >= Date.parse(said.expires_at)
+    return late ? `its time was over at ${said.expires_at}` : ''
+  }
+
+  /** What became of a request that somebody on the way would not let pass. */
+  refuse (said, why) { return this._became(said, 'refused', why) }
+
   async _carry (said) {
     const faults = faultsOf(said.wire)
-    if (faults.length > 0) return this._became(said, 'refused', faults.join('; '))
-    if (said.expires_at !== undefined && !said.releases && this._clock() >= Date.parse(said.expires_at)) {
-      return this._became(said, 'refused', `its time was over at ${said.expires_at}`)
-    }
+    if (faults.length > 0) return this.refuse(said, faults.join('; '))
+    const late = this.overdue(said)
+    if (late) return this.refuse(said, late)
     try {
       return this._became(said, await carry(said.wire, this._lines), '')
     } catch (error) {

@@ -4,6 +4,8 @@
 const MOST_ERRORS = 50
 /** However fast the clock of a demo is [s of the wall]. */
 const LEAST_SILENCE_S = 5
+/** PEMS tells its time as soon as it hears that this side is there [s of the wall]. */
+const FIRST_BEAT_WITHIN_S = 5
 const SAMPLE_MS = 5 * 60 * 1000
 const MOST_SAMPLES = 288
 
@@ -42,7 +44,7 @@ const NEEDED = {
   site: { name: 'string', timezone: 'string', currency: 'string' },
   comfort: { device: 'string' },
   status: { state: 'string' },
-  heartbeat: { healthy: 'boolean', valid_for_s: 'number' },
+  heartbeat: { healthy: 'boolean', valid_for_s: 'number', at: 'time' },
   plan: { made_at: 'time', starts: 'list', ends: 'list' },
   price: { at: 'time', steps: 'list' },
   savings: {},
@@ -121,12 +123,15 @@ class House {
     this.errors = [{ topic, faults: [fault], at: new Date(now).toISOString(), by: 'Node-RED' }, ...this.errors].slice(0, MOST_ERRORS)
   }
 
+  /** Whether PEMS has told what time it has; before that nobody here can say whose time is over. */
+  get knowsTime () { return this.heartbeat !== null }
+
   /**
    * The time of PEMS, which may pass faster than that of the wall [ms]. Without a heartbeat that tells it: the wall's.
    */
   clock (now) {
     const beat = this.heartbeat
-    if (beat === null || beat.at === undefined) return now
+    if (beat === null) return now
     return Date.parse(beat.at) + (now - this._heartbeatAt) * (beat.speed || 1)
   }
 
@@ -139,7 +144,10 @@ class House {
   core (now) {
     if (!this.connected) return 'unknown'
     if (this.status && this.status.state === 'offline') return 'offline'
-    if (this.heartbeat === null) return this.status === null ? 'unknown' : 'silent'
+    if (this.heartbeat === null) {
+      const justCome = now - Date.parse(this.connectedSince) < FIRST_BEAT_WITHIN_S * 1000
+      return this.status === null || justCome ? 'unknown' : 'silent'
+    }
     const age = (now - this._heartbeatAt) / 1000
     return age <= Math.max(this.heartbeat.valid_for_s / this.speed + 1, LEAST_SILENCE_S) ? 'running' : 'silent'
   }

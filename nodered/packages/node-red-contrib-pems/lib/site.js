@@ -107,9 +107,10 @@ class Site extends EventEmitter {
     return this.beat().catch(() => {})
   }
 
-  get offered () { return [...new Set([...this._offers.values()].flat())].sort() }
+  /** What would be carried: nothing before PEMS has told its time, without which no request can be judged. */
+  get offered () { return this.house.knowsTime ? [...new Set([...this._offers.values()].flat())].sort() : [] }
 
-  /** Tell PEMS that this side is there, and what it would carry. */
+  /** Tell PEMS that this side is there, and what it would carry; PEMS answers one who carries nothing yet with its time. */
   async beat () {
     if (!this.house.connected) return
     const said = { id: this._options.clientId || this._client.options.clientId, devices: this.offered, valid_for_s: (BEATS_VALID * BEAT_MS) / 1000 }
@@ -192,6 +193,7 @@ class Site extends EventEmitter {
     // Some brokers hand every retained message to every client.
     if (!topic.startsWith(`${this.base}/`)) return
     const name = topic.slice(this.base.length + 1)
+    const knewTime = this.house.knowsTime
     let said
     try {
       if (name.startsWith('carry/') && packet.retain) throw new Error(`${name}: found a retained message; allowed: one that is not retained`)
@@ -205,6 +207,7 @@ class Site extends EventEmitter {
     this.emit('said', name, said)
     if (this.house.core(this.now) === 'running') this._handedOver(name, said)
     if (name === 'heartbeat') this._handOver()
+    if (!knewTime && this.house.knowsTime) this.beat().catch((error) => this.emit('trouble', error))
     this._changed()
   }
 

@@ -39,9 +39,16 @@ module.exports = function (RED) {
         done(new Error(`pems-lease: found ${JSON.stringify(said)} in msg.pems; allowed: what a pems-decision node sends`))
         return
       }
-      if (said.releases || said.expires_at === undefined || site.house.clock(site.now) < Date.parse(said.expires_at)) send([msg, null])
-      else node.warn(`${said.device}/${said.control}: its time was over at ${said.expires_at}; it is not carried`)
-      done()
+      const late = site.carrier.overdue(said)
+      if (late === '') {
+        send([msg, null])
+        done()
+        return
+      }
+      node.warn(`${said.device}/${said.control}: ${late}; it is not carried`)
+      // PEMS waits for an answer, and knows what to do when it hears that nothing was done.
+      const told = said.request ? site.tellApplied(said, site.carrier.refuse(said, late)) : Promise.resolve()
+      told.then(() => done(), done)
     })
   }
   RED.nodes.registerType('pems-lease', PemsLease)

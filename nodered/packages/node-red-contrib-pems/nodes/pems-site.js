@@ -9,7 +9,9 @@ module.exports = function (RED) {
     RED.nodes.createNode(this, config)
     const node = this
     const tls = config.tls ? RED.nodes.getNode(config.tls) : null
-    const client = { clientId: `nodered-${config.house || 'pems'}-${node.id}` }
+    const house = config.house || process.env.PEMS_SITE || 'home'
+    // Two with one id would cut each other off: the flows of all houses are the same, so the house is in it.
+    const client = { clientId: `nodered-${house}-${node.id}` }
     const user = node.credentials.user || process.env.PEMS_MQTT_USER
     const password = node.credentials.password || process.env.PEMS_MQTT_PASSWORD
     if (user) Object.assign(client, { username: user, password })
@@ -22,7 +24,7 @@ module.exports = function (RED) {
       node.site = new Site({
         url: config.url || process.env.PEMS_MQTT_URL || 'mqtt://localhost:1883',
         prefix: config.prefix || process.env.PEMS_MQTT_PREFIX || 'pems',
-        site: config.house || process.env.PEMS_SITE || 'home',
+        site: house,
         mqtt: client,
         kept
       })

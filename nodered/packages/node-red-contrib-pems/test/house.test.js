@@ -29,8 +29,10 @@ test('puts together what is said of a device, and forgets what is taken back', (
 test('knows whether PEMS beats, is silent, has ended, or was never heard', () => {
   const found = house()
   assert.equal(found.core(NOW), 'unknown')
+  found.connectedSince = new Date(NOW).toISOString()
   found.hear('status', text({ state: 'running' }), NOW)
-  assert.equal(found.core(NOW), 'silent')
+  assert.equal(found.core(NOW + 4000), 'unknown')
+  assert.equal(found.core(NOW + 6000), 'silent')
   found.hear('heartbeat', text(BEAT), NOW)
   assert.equal(found.core(NOW + 60000), 'running')
   assert.equal(found.core(NOW + 62000), 'silent')

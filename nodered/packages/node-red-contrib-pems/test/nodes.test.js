@@ -91,6 +91,8 @@ test('lease lets pass what is in time, and gives back when PEMS is away and the 
   node.receive({ pems: CARRY('late', { expires_at: '2025-01-15T10:00:00Z' }) })
   node.receive({ pems: 3 })
   await until(() => passed.length === 1)
+  await until(() => asked('applied/inverter/mode').length === 1)
+  assert.deepEqual(asked('applied/inverter/mode').map(({ request, result }) => [request, result]), [['late', 'refused']])
   await tell('release/inverter', { device: 'inverter', wire: wire('back') })
   await tell('lease/inverter', { device: 'inverter', until: new Date(Date.now() - 5000).toISOString() })
   await pause(1500)

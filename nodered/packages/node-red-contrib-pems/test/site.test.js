@@ -122,6 +122,7 @@ test('what a broker took in its last moment is not sent again after a reconnect'
 
 test('reads what is retained again after a reconnect, and says what it would carry', { skip: noBroker }, async (t) => {
   const { broker, ears, site, tell } = await scene(t)
+  await tell('heartbeat', beat())
   await site.offer('a node', ['inverter'])
   await broker.stop()
   await until(() => !site.house.connected)
@@ -130,4 +131,14 @@ test('reads what is retained again after a reconnect, and says what it would car
   await tell('lease/inverter', { device: 'inverter', until: '2025-01-15T10:00:00Z' })
   await until(() => site.house.devices.inverter.lease)
   await until(() => ears.on(`${BASE}/carrier`).some((said) => JSON.parse(said).devices.includes('inverter')))
+})
+
+test('offers to carry nothing before PEMS has told its time, and does so as soon as it has', { skip: noBroker }, async (t) => {
+  const { ears, site, tell } = await scene(t)
+  await site.offer('a node', ['inverter'])
+  const offered = () => ears.on(`${BASE}/carrier`).map((said) => JSON.parse(said).devices)
+  await until(() => offered().length > 0)
+  assert.deepEqual(offered().flat(), [])
+  await tell('heartbeat', { ...beat(), at: '2025-01-15T10:00:00Z' })
+  await until(() => offered().flat().includes('inverter'))
 })
