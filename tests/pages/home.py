@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
 
-from pems_core.clock import Clock
+from pems_core.clock import Clock, FastClock
 from pems_core.commands.inputs import GENERATED_START, example_house, scenario_from
 from pems_core.config import load_config
 from pems_core.nodered import NodeRed
@@ -38,6 +38,7 @@ class Home:
 
     :param day: local day on which the house starts to live, and at which time.
     :param horizon_hours: of the plans; short ones for tests that have no need of more.
+    :param patient: whether its clock waits for a busy machine; not where times are measured.
     """
 
     folder: Path
@@ -45,9 +46,10 @@ class Home:
     day: date = GENERATED_START
     begins: time = time(14, 50)
     horizon_hours: float | None = 12
+    patient: bool = True
     broker: Mosquitto = field(init=False)
     house: TrialHouse = field(init=False)
-    clock: PatientClock = field(init=False)
+    clock: Clock = field(init=False)
     front: NodeRed = field(init=False)
     _blueprint: Blueprint = field(init=False)
     _engine: Engine | None = None
@@ -60,13 +62,17 @@ class Home:
             self.broker = Mosquitto(self.folder).start()
             stack.callback(self.broker.stop)
             self._build()
-            stack.callback(asyncio.create_task(self.clock.run()).cancel)
-            await stack.enter_async_context(self.house.serving())
+            if isinstance(self.clock, PatientClock):
+                stack.callback(asyncio.create_task(self.clock.run()).cancel)
+            devices = await stack.enter_async_context(AsyncExitStack())
             self.front = NodeRed(self.broker.url, SITE, self.folder / "node-red")
             await self.front.start()
             stack.push_async_callback(self.front.stop)
             await self.start_core()
             stack.push_async_callback(self.stop_core)
+            # The Miniserver tells everything once it is there, and then every five minutes: somebody should listen.
+            await self._heard()
+            await devices.enter_async_context(self.house.serving())
             yield self
 
     async def start_core(self) -> None:
@@ -78,6 +84,10 @@ class Home:
 
         self._running = asyncio.create_task(run_house(self._blueprint, began))
         await begun.wait()
+
+    async def _heard(self) -> None:
+        while not self.engine.lines.mqtt.connected:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
 
     async def settled(self) -> None:
         """Wait until both devices have been read and a plan is in force."""
@@ -116,7 +126,6 @@ class Home:
         built = read_house(config, plugins)
         scenario, _ = scenario_from(built, None, None, 4, 1, self.day)
         begin = datetime.combine(self.day, self.begins, built.site.zone).astimezone(scenario.start.tzinfo)
-        self.clock = PatientClock(begin, self.speed)
-        clock: Clock = self.clock
-        self._blueprint = Blueprint(config, plugins, clock, self.folder, [generated_outlook(scenario, 1)])
-        self.house = TrialHouse.of(built, scenario, clock, self.broker.port)
+        self.clock = PatientClock(begin, self.speed) if self.patient else FastClock(begin, self.speed)
+        self._blueprint = Blueprint(config, plugins, self.clock, self.folder, [generated_outlook(scenario, 1)])
+        self.house = TrialHouse.of(built, scenario, self.clock, self.broker.port)
