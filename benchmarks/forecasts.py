@@ -1,7 +1,7 @@
 """How good learned forecasts are on recordings: trained on the days before, tested on the days after."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -25,7 +25,9 @@ from pems_core.simulation.recorded_sets import (
     pvdaq_weather,
 )
 
+from .loops import CURRENCY, baseline, pems
 from .rows import Bar, Row
+from .runs import RunSpec
 from .setting import Benchmark, Setting
 
 Array = npt.NDArray[np.float64]
@@ -211,6 +213,31 @@ def cost_rows(setting: Setting) -> Iterator[Row]:
     yield Row("forecasting 48 h of base load", process_time() - began, "CPU s", Bar("<", 1.0))
 
 
+VALUE_WEEKS = ("winter", "spring", "summer")
+
+
+def value_runs(setting: Setting) -> Sequence[RunSpec]:
+    planned = [pems(setting, week, forecast) for week in VALUE_WEEKS for forecast in ("learned", "perfect")]
+    return planned + [baseline(setting, week, "self_use") for week in VALUE_WEEKS]
+
+
+def value_rows(setting: Setting) -> Iterator[Row]:
+    """What learned forecasts save of what perfect ones do."""
+    totals = {"learned": 0.0, "perfect": 0.0}
+    for week in VALUE_WEEKS:
+        before = setting.runs[baseline(setting, week, "self_use")].net_cost
+        saved = {name: before - setting.runs[pems(setting, week, name)].net_cost for name in totals}
+        for name, money in saved.items():
+            totals[name] += money
+            yield Row(f"{week}, {name} forecasts: saving against self use and thermostats", money, CURRENCY)
+        yield Row(f"{week}: learned of perfect", _percent(saved["learned"], saved["perfect"]), "%", Bar(">=", 80.0))
+    yield Row("weeks pooled: learned of perfect", _percent(totals["learned"], totals["perfect"]), "%", Bar(">=", 80.0))
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return 100 * part / whole if whole > 0 else None
+
+
 def _mae(found: Array, truth: Array) -> float:
     return float(np.nanmean(np.abs(found - truth)))
 
@@ -255,5 +282,15 @@ FORECASTS = (
         "What forecasts cost",
         "CPU seconds of one thread; a generated household of one year in quarter hours.",
         cost_rows,
+    ),
+    Benchmark(
+        "forecast_value",
+        "What learned forecasts are worth",
+        "The reference house in closed loop on three recorded weeks, with perfect forecasts and with those of its own "
+        "forecasters, which were learned from the 150 days before each week. What they are told of the weather has "
+        "day-ahead errors (a third of the sky, 1 K); prices are known as far as they were published.",
+        value_rows,
+        value_runs,
+        in_short=False,
     ),
 )

@@ -95,9 +95,12 @@ def grown(rooms: tuple[RoomSpec, ...], count: int) -> tuple[RoomSpec, ...]:
 
 
 def scenario_for(
-    built: HouseFile, period: str, days: float, house_variant: str = "reference"
+    built: HouseFile, period: str, days: float, house_variant: str = "reference", history_days: int = 14
 ) -> tuple[Scenario, datetime]:
-    """The series of a period and its first local midnight; recorded if there are recordings."""
+    """The series of a period and its first local midnight; recorded if there are recordings.
+
+    :param history_days: before it, of recorded series.
+    """
     begin = PERIODS[period]
     arrays = [section.array() for section in built.config.all(PvSection)]
     whole_days = -int(-days // 1)
@@ -111,6 +114,7 @@ def scenario_for(
             timezone=built.site.timezone,
             eur_rate=built.eur_rate,
             name=f"recorded {period}",
+            history_days=history_days,
         )
     else:
         site = built.site

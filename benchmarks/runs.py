@@ -15,13 +15,16 @@ import pandas as pd
 
 from pems_core.cycle import measure
 from pems_core.domain import HeatingSpec
-from pems_core.protocols import RuleBased, Strategy
+from pems_core.forecasting.chain import ranked
+from pems_core.plugins import create_forecasters, load_plugins
+from pems_core.protocols import Learner, RuleBased, Strategy
 from pems_core.reporting.result import RunResult
+from pems_core.simulation.asked import AskedOutlook
 from pems_core.simulation.billing import Billing
 from pems_core.simulation.bound import Bound, perfect_foresight
 from pems_core.simulation.house import SimulatedHouse
 from pems_core.simulation.loop import Controller, PlanningController, RuleController, run_closed_loop
-from pems_core.simulation.outlook import ForecastQuality, Outlook
+from pems_core.simulation.outlook import ForecastQuality, Foresight, Outlook
 from pems_core.simulation.scenario import Scenario
 from pems_core.simulation.twins.rooms import seeded_thermal_error
 from pems_core.simulation.valuation import Valuation
@@ -31,6 +34,8 @@ from .clocked import ClockedPlanner, PlanNumbers
 from .houses import EXAMPLE, ROOT, recorded, rooms_of, scenario_for, variant, with_wrong_parameters
 
 BOUND = "bound"
+LEARNED_DAYS = 150
+"""Before a week, from which its forecasts are learned: the recorded load of the reference house repeats after 182."""
 SOURCES = ("pems_core", "plugins")
 RULES = ("thermostat_only", "self_use", "rules")
 KEPT = (
@@ -181,7 +186,7 @@ def make_run(spec: RunSpec, source: str) -> RunRecord:
     if spec.thermal_spread:
         heating = next(s for s in built.equipment.values() if isinstance(s, HeatingSpec))
         seen = with_wrong_parameters(built, seeded_thermal_error(heating, spec.seed, spec.thermal_spread))
-    controller = _controller(spec, seen, Outlook(scenario, ForecastQuality(spec.forecast), seed=spec.seed))
+    controller = _controller(spec, seen, _foresight(spec, built, scenario, start))
     house = controller.planner.house if isinstance(controller, PlanningController) else seen.house
     billing = Billing(built.site.zone, built.tariff.capacity_charge_per_kw)
     result = run_closed_loop(spec.strategy, controller, house, simulated, end, valuation, billing)
@@ -206,7 +211,20 @@ def make_run(spec: RunSpec, source: str) -> RunRecord:
     )
 
 
-def _controller(spec: RunSpec, built: HouseFile, outlook: Outlook) -> Controller:
+def _foresight(spec: RunSpec, built: HouseFile, scenario: Scenario, start: datetime) -> Foresight:
+    if spec.forecast != ForecastQuality.LEARNED or not spec.planned:
+        return Outlook(scenario, ForecastQuality(spec.forecast), seed=spec.seed)
+    longer, _ = scenario_for(built, spec.period, spec.days, spec.house, LEARNED_DAYS)
+    told = Outlook(longer, ForecastQuality.REALISTIC, seed=spec.seed)
+    asked = AskedOutlook(longer, ranked(create_forecasters(load_plugins(), built.config)), built.tariff, told)
+    known = asked.history(start, timedelta(days=LEARNED_DAYS), timedelta(days=LEARNED_DAYS))
+    for forecaster in asked.forecasters:
+        if isinstance(forecaster, Learner):
+            forecaster.adopt(forecaster.learn(known).content)
+    return asked
+
+
+def _controller(spec: RunSpec, built: HouseFile, outlook: Foresight) -> Controller:
     known: dict[str, Strategy | RuleBased] = {**built.strategies, **built.rule_based}
     if spec.strategy not in known:
         raise ValueError(f"strategy {spec.strategy!r} is unknown; allowed: {BOUND}, {', '.join(sorted(known))}")

@@ -25,11 +25,12 @@ from pems_core.planning.explain import Alternative, Asked, Words, alternatives, 
 from pems_core.planning.planner import Planner, PlanOptions
 from pems_core.reporting import plan_json, plan_picture, plan_table
 from pems_core.simulation.house import SimulatedHouse
-from pems_core.simulation.outlook import ForecastQuality, Outlook
+from pems_core.simulation.outlook import ForecastQuality
 from pems_core.site import HouseFile
 
 from .inputs import GENERATED_START, house_from, moment, scenario_from
 from .options import HOUSE_HELP, Share, require_writable
+from .own_forecasts import foresight
 
 DAYS = 1
 """Of generated series; there are more before and after them."""
@@ -63,7 +64,7 @@ class Planned:
     type=click.Choice([q.value for q in ForecastQuality]),
     default=ForecastQuality.REALISTIC.value,
     show_default=True,
-    help="How well the plan knows the future.",
+    help="How well the plan knows the future; learned: as the house's own forecasters do.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON, format pems-plan/1.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the plan as PNG.")
@@ -89,7 +90,7 @@ def plan(
     require_writable(picture=picture)
     built = house_from(house)
     options = replace(built.options, solver=solver or built.options.solver, path=path or built.options.path)
-    done = make(built, scenario, at, soc, ForecastQuality(forecast), options, why)
+    done = make(built, scenario, at, soc, ForecastQuality(forecast), options, why, house)
     if picture is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(draw(done))
@@ -108,6 +109,7 @@ def make(
     quality: ForecastQuality,
     options: PlanOptions,
     why: bool = False,
+    house: Path | None = None,
 ) -> Planned:
     """Plan a house that is simulated up to the moment of the plan."""
     asked_for = moment(at, "--at", built) if at is not None else None
@@ -116,7 +118,8 @@ def make(
     now = asked_for or begins
     simulated = SimulatedHouse(built.equipment, built.house.grid, series, now, soc=soc)
     state = measure(built.house.devices, simulated.readings())
-    forecasts = Outlook(series, quality).forecasts(now, options.horizon(now))
+    outlook = foresight(built, house, series, quality)
+    forecasts = outlook.forecasts(now, options.horizon(now))
     timezone, currency = built.site.timezone, built.site.currency
     planner, words = Planner(built.house, options), Words(forecasts.horizon, timezone, currency)
     try:

@@ -19,6 +19,7 @@ from pems_core.simulation.outlook import ForecastQuality
 
 from .inputs import house_from, moment, scenario_from
 from .options import HOUSE_HELP, SEED, Share, require_writable
+from .own_forecasts import own_forecasters
 
 MOST_DAYS = 3660
 EXPORTED = (
@@ -48,7 +49,7 @@ EXPORTED = (
     type=click.Choice([q.value for q in ForecastQuality]),
     default=ForecastQuality.REALISTIC.value,
     show_default=True,
-    help="How well the plans know the future.",
+    help="How well the plans know the future; learned: as the house's own forecasters do.",
 )
 @click.option("--every", type=click.IntRange(15, 1440), default=15, show_default=True, help="Minutes between plans.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True)
@@ -95,6 +96,7 @@ def simulate(
         raise ConfigError([f"--ledger: found {str(ledger)!r}, which exists; allowed: a new file"])
     built = house_from(house)
     series, begins = scenario_from(built, scenario, recording, require_days(days), seed)
+    learned = ForecastQuality(forecast) is ForecastQuality.LEARNED
     experiment = Experiment(
         house=built,
         scenario=series,
@@ -109,6 +111,7 @@ def simulate(
         soc=soc,
         command=shlex.join(["pems", *sys.argv[1:]]),
         ledger=ledger,
+        forecasters=own_forecasters(built, house) if learned else (),
     )
     done = run_with_progress(experiment)
     hand_over(done, report, export, picture)

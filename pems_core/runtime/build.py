@@ -119,7 +119,7 @@ class Blueprint:
     @property
     def models(self) -> ModelRegistry:
         """What was learned of this house."""
-        return ModelRegistry(self.folder.path / "models")
+        return ModelRegistry(self.folder.models)
 
     @property
     def mqtt_section(self) -> MqttSection | None:

@@ -76,6 +76,11 @@ class StateFolder:
         return self.path / LEDGER
 
     @property
+    def models(self) -> Path:
+        """What was learned of the house."""
+        return self.path / "models"
+
+    @property
     def sources(self) -> Path:
         """What weather services, exchanges and banks have said."""
         return self.path / FILE

@@ -13,15 +13,16 @@ import pandas as pd
 from pems_core.cycle import measure
 from pems_core.domain import HOUR, QUARTER, BadSeries, ConfigError, HeatingSpec
 from pems_core.planning.planner import Planner
-from pems_core.protocols import RuleBased, Strategy
+from pems_core.protocols import Forecaster, RuleBased, Strategy
 from pems_core.reporting.result import Report, RunResult
 from pems_core.site import HouseFile
 
+from .asked import AskedOutlook
 from .billing import Billing
 from .bound import Bound, perfect_foresight
 from .house import SimulatedHouse
 from .loop import Controller, PlanningController, Progress, RuleController, run_closed_loop
-from .outlook import ForecastQuality, Outlook
+from .outlook import ForecastQuality, Foresight, Outlook
 from .scenario import Scenario, minutes
 from .valuation import Valuation
 from .written import WrittenRun
@@ -53,6 +54,8 @@ class Experiment:
     soc: float = 0.5
     thermal_error: Mapping[str, float] = field(default_factory=dict)
     command: str = ""
+    forecasters: Sequence[Forecaster] = ()
+    """Asked if the forecast is `learned`, with their models."""
     ledger: Path | None = None
     """Where the run of the strategy, not of its baselines, is written down as a house that runs would be."""
 
@@ -97,7 +100,7 @@ class Experiment:
         return Billing(self.house.site.zone, self.house.tariff.capacity_charge_per_kw)
 
     def _run(self, name: str, valuation: Valuation, progress: Progress | None) -> RunResult:
-        outlook = Outlook(self.scenario, self.forecast, seed=self.seed)
+        outlook = self._outlook()
         house = self.house.house
         found = self._strategy(name)
         options = self.house.options
@@ -119,6 +122,12 @@ class Experiment:
             return run_closed_loop(
                 name, controller, house, self._simulated(), self.end, valuation, self._billing(), progress, witness
             )
+
+    def _outlook(self) -> Foresight:
+        if self.forecast is not ForecastQuality.LEARNED:
+            return Outlook(self.scenario, self.forecast, seed=self.seed)
+        told = Outlook(self.scenario, ForecastQuality.REALISTIC, seed=self.seed)
+        return AskedOutlook(self.scenario, self.forecasters, self.house.tariff, told)
 
     def _strategy(self, name: str) -> Strategy | RuleBased:
         if name == self.house.house.strategy.name:

@@ -32,7 +32,7 @@ from pems_core.reporting.result import RunResult
 
 from .billing import Billing
 from .house import SimulatedHouse
-from .outlook import Outlook
+from .outlook import Foresight
 from .valuation import Valuation
 
 RULE_FORECAST_EVERY = timedelta(hours=3)
@@ -67,7 +67,7 @@ class PlanningController:
     """Plans anew every `every`, and follows the last plan in between, as long as it is valid."""
 
     planner: Planner
-    outlook: Outlook
+    outlook: Foresight
     every: timedelta = QUARTER
     witness: Witness | None = None
     plans: list[Plan] = field(default_factory=list)
@@ -96,7 +96,7 @@ class RuleController:
 
     rules: RuleBased
     house: PlannedHouse
-    outlook: Outlook
+    outlook: Foresight
     _forecasts: Forecasts | None = None
 
     def decide(self, state: SiteState) -> Sequence[Decision]:

@@ -1,9 +1,10 @@
 """What the planner is told in a simulation: the truth, the truth with realistic errors, or yesterday."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import lfilter
 
-from pems_core.domain import HOUR, BadSeries, Forecast, Forecasts, Horizon, require_utc
+from pems_core.domain import HOUR, BadSeries, Forecast, Forecasts, Horizon, floor_time, require_utc
 
 from .scenario import Scenario
 from .scenario_checks import FORECAST, OPTIONAL, REQUIRED
@@ -37,6 +38,15 @@ class ForecastQuality(StrEnum):
     PERFECT = "perfect"
     REALISTIC = "realistic"
     NAIVE = "naive"
+    LEARNED = "learned"
+    """What the house's own forecasters say; see `AskedOutlook`."""
+
+
+class Foresight(Protocol):
+    """Says what is expected."""
+
+    def forecasts(self, now: datetime, horizon: Horizon) -> Forecasts:
+        """What is expected at `now` over a horizon, one mean value per step."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,8 @@ class Outlook:
     ) -> None:
         self.scenario = scenario
         self.quality = ForecastQuality(quality)
+        if self.quality is ForecastQuality.LEARNED:
+            raise ValueError("learned forecasts are made by forecasters; see AskedOutlook")
         self._errors = errors or ForecastErrors()
         self._market = ZoneInfo(market_timezone)
         self._step_h = scenario.step / HOUR
@@ -135,6 +147,18 @@ class Outlook:
             name: Forecast(means(self._expect(name, view), view.slots[0], edges), source, now) for name in self._truth
         }
         return Forecasts(horizon, series)
+
+    def told(self, names: Sequence[str], now: datetime, since: datetime, until: datetime) -> pd.DataFrame:
+        """What is said at `now` of whole intervals from `since` up to `until`; of past ones what was said a day ahead.
+
+        :raises BadSeries: if the time is not one of the scenario.
+        """
+        asked = self.scenario.between(floor_time(since, self.scenario.step), floor_time(until, self.scenario.step))
+        first = (asked.start - self.scenario.start) // self.scenario.step
+        view = self._view(now, np.array([first, first + len(asked.frame)], dtype=np.float64))
+        ahead = view.slots >= view.measured
+        view = replace(view, lead_h=np.where(ahead, view.lead_h, DAY_H))
+        return pd.DataFrame({name: self._expect(name, view) for name in names}, index=asked.frame.index)
 
     def _edges(self, horizon: Horizon) -> Array:
         """Ends of the horizon's steps, counted in intervals from the scenario's start."""
