@@ -30,6 +30,9 @@ PROFILES = (MEDIANS, MEDIAN_OF_FOUR_WEEKS, MEAN_OF_WEEK)
 METHODS = (BLEND, TREES, *PROFILES)
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Of the trees in the mixture."""
+USUAL_SHARE, USUAL_PROFILE = 0.7, MEDIANS
+DOUBT = 0.1
+"""Another mixture has to be better by so much of how far it is from the usual one: the next weeks may be different."""
 LEVELS = (0.0, 0.25, 0.5, 0.75)
 """How much of what the last hour was off by is taken to last."""
 FEATURES = (
@@ -217,13 +220,17 @@ def train(household: Household, until_day: int | None = None) -> LoadModel:
         return float(np.nanmean(np.abs(np.maximum(0.0, point) - truth)))
 
     mixtures = {(s, name): s * middle + (1 - s) * simple[name] for name in PROFILES for s in SHARES}
-    share, profile = min(mixtures, key=lambda mixture: mae(mixtures[mixture]))
+    share, profile = min(mixtures, key=lambda mixture: mae(mixtures[mixture]) * (1 + DOUBT * _unusual(*mixture)))
     level = min(LEVELS, key=lambda level: mae(mixtures[share, profile] + level * off))
     point = np.maximum(0.0, mixtures[share, profile] + level * off)
     found = {BLEND: point, TREES: middle, **simple}
     stretch = widening(point - (middle - lower), point, point + (upper - middle), truth)
     mae_kw = {name: mae(found[name]) for name in METHODS}
     return LoadModel(_grow(household, end), share, profile, level, stretch, mae_kw)
+
+
+def _unusual(share: float, profile: str) -> float:
+    return abs(share - USUAL_SHARE) + (1 - share) * (profile != USUAL_PROFILE)
 
 
 def _grow(household: Household, end: int) -> Trees:
