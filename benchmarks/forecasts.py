@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pems_forecasters.learned import base_load, pv, spot_price
-from pems_forecasters.learned.wall_clock import DAY, Days, ahead_of, issued
+from pems_forecasters.learned import given as correction
+from pems_forecasters.learned.given import Supplied
+from pems_forecasters.learned.wall_clock import DAY, Days, Places, ahead_of, issued
 
 from pems_core.domain import HOUR, PvArray
+from pems_core.forecasting.scoring import bias, covered, mae, skill
 from pems_core.simulation.outlook import smooth_noise
 from pems_core.simulation.recorded_sets import (
     data_folder,
@@ -55,18 +58,9 @@ def households() -> dict[str, base_load.Household]:
     homes = {}
     for number, home in fontana_homes(folder).groupby("home"):
         load = Days.of(home["load_kw"][~home.index.duplicated()], "America/Los_Angeles", HOUR)
-        homes[f"citylearn home {number}"] = base_load.Household(load, _beside(load, told))
+        homes[f"citylearn home {number}"] = base_load.Household(load, load.of_the_same(told))
     load = Days.of(emhass_home(folder)["load_kw"], "Europe/Paris", HALF_HOUR)
     return homes | {"emhass home": base_load.Household(load)}
-
-
-def _beside(load: Days, series: "pd.Series[float]") -> Days:
-    """Another series on the days of a load."""
-    other = Days.of(series, load.timezone, load.step)
-    rows = (load.first - other.first) // DAY + np.arange(load.count)
-    inside = (rows >= 0) & (rows < other.count)
-    values = np.where(inside[:, None], other.values[np.clip(rows, 0, other.count - 1)], np.nan)
-    return Days(load.first, values, load.timezone)
 
 
 def load_rows(setting: Setting) -> Iterator[Row]:
@@ -74,14 +68,14 @@ def load_rows(setting: Setting) -> Iterator[Row]:
     ratios, covers, behind = [], [], []
     for name, household in households().items():
         predicted, truth, simple = walked(household, 30 if setting.full else 60)
-        mae = {method: _mae(kw, truth) for method, kw in simple.items()}
-        learned, covered = _mae(predicted[:, 1], truth), _covered(predicted, truth)
-        ratios.append(100 * (1 - learned / mae[base_load.MEAN_OF_WEEK]))
-        covers.append(covered)
-        behind.append(100 * (learned / min(mae.values()) - 1))
+        errors = {method: mae(kw, truth) for method, kw in simple.items()}
+        learned, inside = mae(predicted[:, 1], truth), _covered(predicted, truth)
+        ratios.append(100 * (1 - learned / errors[base_load.MEAN_OF_WEEK]))
+        covers.append(inside)
+        behind.append(100 * (learned / min(errors.values()) - 1))
         yield Row(f"{name}: MAE below the 7-day mean", ratios[-1], "%")
         yield Row(f"{name}: MAE above the best simple method", behind[-1], "%", Bar("<=", 2.0))
-        yield Row(f"{name}: 80 % interval covers", covered, "%")
+        yield Row(f"{name}: 80 % interval covers", inside, "%")
     yield Row("all homes: median MAE below the 7-day mean", median(ratios), "%", Bar(">=", 8.0))
     yield Row("all homes: 80 % interval covers, mean", sum(covers) / len(covers), "%", Bar(">=", 75.0))
     yield Row("all homes: 80 % interval covers, mean", sum(covers) / len(covers), "%", Bar("<=", 85.0))
@@ -164,6 +158,43 @@ def _year(measured: "pd.Series[float]", told: pd.DataFrame, months: int) -> pd.D
     return pd.concat(parts).reindex(measured.index)
 
 
+def given_rows(setting: Setting) -> Iterator[Row]:
+    """The forecast that a house's own system used, put right, from the 61st day on; learned anew as told below."""
+    home = emhass_home(data_folder(os.environ))
+    given = Days.of(home["pv_kw_forecast"], "Europe/Paris", HALF_HOUR)
+    supplied = Supplied(given, given.of_the_same(home["pv_kw"]))
+    every, parts = 30 if setting.full else 60, []
+    for first in range(FIRST_TRAINED_DAYS, given.count, every):
+        model = correction.train(supplied, first)
+        places = issued(given, first, min(given.count, first + every), 24)
+        parts.append((places, model.predict(supplied, places)))
+    places = Places(*(np.concatenate([getattr(p, name) for p, _ in parts]) for name in Places.__dataclass_fields__))
+    found, truth, said = (
+        np.concatenate([f for _, f in parts]),
+        supplied.measured.at(places.day, places.slot),
+        supplied.at(places),
+    )
+    lead_h = (places.day - places.issue_day) * 24 + (places.slot - places.issue_slot) / 2
+    day_ahead, known = places.issue_slot == 0, np.isfinite(said)
+    cases = {
+        "day-ahead, all hours; a missing forecast is none": (day_ahead, Bar(">", 15.0)),
+        "day-ahead, where a forecast was given": (day_ahead & known, Bar(">", 15.0)),
+        "the next hour, where a forecast was given": ((lead_h < 1) & known, None),
+        "the next 6 h, where a forecast was given": ((lead_h < 6) & known, None),
+    }
+    for name, (rows, bar) in cases.items():
+        rows = rows & np.isfinite(truth)
+        usual, mine = np.nan_to_num(said[rows]), found[rows, 1]
+        yield Row(f"{name}: MAE below that of the given one", 100 * skill(mine, usual, truth[rows]), "%", bar)
+        mean = float(np.mean(truth[rows]))
+        off = 100 * bias(mine, truth[rows]) / mean
+        yield Row(f"{name}: bias", off, "%", Bar(">=", -3.0) if bar and off < 0 else Bar("<=", 3.0) if bar else None)
+        yield Row(f"{name}: bias of the given one", 100 * bias(usual, truth[rows]) / mean, "%")
+        by_day = (usual > 0) | (truth[rows] > 0)
+        inside = covered(found[rows, 0][by_day], found[rows, 2][by_day], truth[rows][by_day])
+        yield Row(f"{name}: 80 % interval covers by day", 100 * inside, "%")
+
+
 def price_rows(setting: Setting) -> Iterator[Row]:
     """DE-LU 2023 and 2024, the first and the second day that is not published; trained anew as told below."""
     prices = Days.of(prices_de_lu(data_folder(os.environ))[HOUR], "Europe/Berlin", HOUR)
@@ -238,18 +269,13 @@ def _percent(part: float, whole: float) -> float | None:
     return 100 * part / whole if whole > 0 else None
 
 
-def _mae(found: Array, truth: Array) -> float:
-    return float(np.nanmean(np.abs(found - truth)))
-
-
 def _rmse(found: "pd.Series[float]", truth: "pd.Series[float]") -> float:
     """[% of the peak]"""
     return 100 * float(np.sqrt(((found - truth) ** 2).mean())) / GOLDEN.peak_kw
 
 
 def _covered(found: Array, truth: Array) -> float:
-    known = np.isfinite(truth)
-    return 100 * float(np.mean((truth >= found[:, 0])[known] & (truth <= found[:, -1])[known]))
+    return 100 * covered(found[:, 0], found[:, -1], truth)
 
 
 FORECASTS = (
@@ -267,6 +293,15 @@ FORECASTS = (
         "2012 as the test year of pvdaq system 50, learned from all half hours before each month (short: quarter). The "
         "errors of irradiance are smooth over 3 h and shares of a clear sky: 14 % of it make 21 W/m2 of mean error.",
         pv_rows,
+        in_short=False,
+    ),
+    Benchmark(
+        "forecast_given",
+        "A supplied PV forecast, put right",
+        "emhass_home_fr: half hours of the forecast that its system used, of which nobody knows when it was made; "
+        "issued every hour for 24 h, day-ahead at midnight. On a sixth of the energy no forecast was given, mostly for whole "
+        "days. Learned from the days before, anew every 30 days (short: 60).",
+        given_rows,
         in_short=False,
     ),
     Benchmark(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pems_forecasters.learned.forecasters import LearnedLoad
+from pems_forecasters.learned.given_forecaster import SuppliedPv
 from pems_forecasters.learned.price_forecaster import LearnedPrice
 from pems_forecasters.learned.pv import Roof
 from pems_forecasters.learned.pv_forecaster import LearnedPv
@@ -143,15 +144,52 @@ class TestPrice:
         assert (widths[12:] > 0).all()
 
 
+class TestSuppliedPv:
+    """Somebody foretells PV: half of it, and an hour early."""
+
+    def known(self, roof: pd.DataFrame, now: datetime = NOON) -> History:
+        told = (0.5 * roof["physics"]).shift(-4).fillna(0.0)
+        return History(roof.loc[roof.index < now, [PV]], pd.DataFrame({PV: told}))
+
+    def test_is_used_as_it_was_said_on_the_first_day(self, roof: pd.DataFrame) -> None:
+        answer = SuppliedPv(PRAGUE).expected(AHEAD, STATE, self.known(roof))[PV]
+        assert answer.source == "supplied, as it was said"
+        said = self.known(roof).outlook(PV).resample(HOUR).mean().reindex(pd.DatetimeIndex(AHEAD.starts))
+        assert answer.values == pytest.approx(said.to_numpy())
+
+    def test_is_put_right_by_what_became_of_it(self, roof: pd.DataFrame) -> None:
+        history, forecaster = self.known(roof), SuppliedPv(PRAGUE)
+        learned = forecaster.learn(history)
+        assert learned.metrics["mae_kw"] < 0.5 * learned.metrics["mae_kw of given"]
+        forecaster.adopt(json.loads(json.dumps(learned.content)))
+        answer = forecaster.expected(AHEAD, STATE, history)[PV]
+        assert "corrected" in answer.source
+        hours = roof[PV].resample(HOUR).mean().reindex(pd.DatetimeIndex(AHEAD.starts))
+        said = history.outlook(PV).resample(HOUR).mean().reindex(hours.index)
+        assert np.abs(np.array(answer.values) - hours).mean() < 0.5 * np.abs(said - hours).mean()
+        by_night = [kw for start, kw in zip(AHEAD.starts, answer.values, strict=True) if start.hour in (22, 23, 0)]
+        assert by_night == [0.0] * len(by_night)
+
+    def test_lets_the_next_answer_where_nobody_supplies_anything(self, roof: pd.DataFrame) -> None:
+        assert SuppliedPv(PRAGUE).expected(AHEAD, STATE, known(roof)) == {}
+        with pytest.raises(PemsError, match="found nobody who foretells it"):
+            SuppliedPv(PRAGUE).learn(known(roof))
+
+
 class TestChain:
     def test_what_was_learned_comes_before_what_is_true_of_any_house(self) -> None:
         chain = ranked([SunForecaster(ARRAYS, 49.2, 16.6), LearnedPv(ROOF), PriceForecaster(TARIFF)])
         assert [f.name for f in chain] == ["pv_learned", "clear_sky", "published_prices"]
 
     def test_each_is_a_learner_with_a_model_of_its_own(self) -> None:
-        learners: list[Learner] = [LearnedPv(ROOF), LearnedPrice(TARIFF, PRAGUE), LearnedLoad(PRAGUE)]
+        learners: list[Learner] = [
+            LearnedPv(ROOF),
+            SuppliedPv(PRAGUE),
+            LearnedPrice(TARIFF, PRAGUE),
+            LearnedLoad(PRAGUE),
+        ]
         assert all(isinstance(learner, Learner) for learner in learners)
-        assert len({learner.model for learner in learners}) == 3
+        assert len({learner.model for learner in learners}) == 4
 
     def test_is_trained_kept_used_and_done_without_when_its_file_is_broken(
         self, roof: pd.DataFrame, tmp_path: Path

@@ -195,7 +195,7 @@ def test_a_household_is_learned_forecast_shown_and_taken_back_on_the_command_lin
     assert "a trial" in said("models", "why", "base_load_kw")
     assert "version 1 is in use" in said("models", "promote", "base_load_kw", "1")
     assert "there are: base_load_kw" in said("models", "compare", "pv", code=1)
-    assert "allowed: spot_price_per_kwh, base_load_kw, pv_kw" in said("train", "--model", "pv", code=2)
+    assert "allowed: spot_price_per_kwh, base_load_kw, pv_given_kw, pv_kw" in said("train", "--model", "pv", code=2)
 
 
 def test_without_a_model_the_next_in_the_chain_answers() -> None:

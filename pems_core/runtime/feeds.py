@@ -27,7 +27,7 @@ MARKET = ZoneInfo("Europe/Prague")
 """The coupled European day-ahead market has one day for all its zones."""
 PRICE, RATE = "day_ahead_price_eur_per_mwh", "currency_per_eur"
 YESTERDAY, AHEAD = timedelta(days=1), timedelta(days=10)
-LATELY = timedelta(days=9)
+LATELY = timedelta(days=15)
 """So far back forecasters are told what was said of each day before it began."""
 
 

@@ -23,7 +23,7 @@ WEATHER = ("ghi_w_m2", "outdoor_temperature_c")
 GIVEN = "pv_kw"
 """Is told if the scenario has a forecast of it: somebody supplies one."""
 LEARN_FROM = timedelta(days=35)
-TOLD_SINCE, TOLD_UNTIL = timedelta(days=9), timedelta(days=4)
+TOLD_SINCE, TOLD_UNTIL = timedelta(days=15), timedelta(days=4)
 ANSWER_WITHIN_S = 600.0
 """In a simulation nobody waits, and a busy machine shall not change what is simulated."""
 

@@ -7,6 +7,7 @@ from pems_core.protocols import Forecaster, Source
 from .carbon import CarbonForecaster
 from .config import MARKET_TIMEZONE, SourcesSection
 from .learned.forecasters import LearnedLoad
+from .learned.given_forecaster import SuppliedPv
 from .learned.price_forecaster import LearnedPrice
 from .learned.pv import Roof
 from .learned.pv_forecaster import LearnedPv
@@ -39,6 +40,7 @@ def create_forecasters(config: Config) -> list[Forecaster]:
         PriceForecaster(tariff),
         LearnedLoad(site.timezone, country),
         LoadForecaster(site.timezone),
+        SuppliedPv(site.timezone),
         LearnedPv(Roof(arrays, site.latitude, site.longitude, site.timezone)),
         SunForecaster(arrays, site.latitude, site.longitude),
         TemperatureForecaster(site.timezone),

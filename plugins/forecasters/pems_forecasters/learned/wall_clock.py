@@ -54,6 +54,16 @@ class Days:
         values = np.asarray(local.reindex(slots), dtype=np.float64).reshape(-1, DAY // step)
         return cls(slots[0], values, timezone)
 
+    def of_the_same(self, series: "pd.Series[float]") -> "Days":
+        """Another series on the same days and slots."""
+        if series.empty:
+            return Days(self.first, np.full_like(self.values, np.nan), self.timezone)
+        other = Days.of(series, self.timezone, self.step)
+        rows = (self.first - other.first) // DAY + np.arange(self.count)
+        inside = (rows >= 0) & (rows < other.count)
+        values = np.where(inside[:, None], other.values[np.clip(rows, 0, other.count - 1)], np.nan)
+        return Days(self.first, values, self.timezone)
+
     @property
     def count(self) -> int:
         return len(self.values)

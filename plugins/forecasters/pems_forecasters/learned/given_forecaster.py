@@ -1,0 +1,84 @@
+"""PV that somebody forecasts for the house, put right by what became of it before."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, SiteState
+from pems_forecasters.quarters import measured_before, onto, quarters_ahead, quarters_of
+from pems_forecasters.sun import PV
+
+from . import given
+from .forecasters import KNOWN_FOR, with_quantiles
+from .trees import CannotLearn
+from .wall_clock import Days, ahead_of
+
+GIVEN = PV
+"""The name by which sources tell it."""
+
+
+@dataclass
+class SuppliedPv:
+    """What somebody foretells of this house's PV, corrected once enough is known of him, and as he says it before.
+
+    It answers where something is said of the day ahead.
+    """
+
+    timezone: str
+    name: str = "pv_given"
+    series: Sequence[str] = (PV,)
+    model: str = "pv_given_kw"
+    _known: given.Correction | None = field(default=None, repr=False)
+
+    def learn(self, history: History) -> Learned:
+        """See `Learner.learn`."""
+        said, measured = history.outlook(GIVEN), quarters_of(history, PV)
+        if said.empty or measured.empty:
+            found = "nobody who foretells it" if said.empty else "nothing measured"
+            raise CannotLearn(f"found {found}; a forecast of {PV} and what became of it are needed")
+        said = said[said.index <= measured.index[-1]]
+        learned = given.train(self._supplied(said, measured))
+        metrics = {f"mae_kw of {name}": error for name, error in learned.mae_kw.items()}
+        begin, end = said.index[0].to_pydatetime(), measured.index[-1].to_pydatetime()
+        return Learned(learned.as_json(), begin, end, metrics | {"mae_kw": learned.mae_kw["corrected"]})
+
+    def adopt(self, content: Mapping[str, Any] | None) -> None:
+        """See `Learner.adopt`."""
+        self._known = None
+        if content is None:
+            return
+        model = given.Correction.from_json(content)
+        model.trees.require_usable()
+        self._known = model if model.better else None
+
+    async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        # Tables take a moment to work out, in which nobody should have to wait.
+        return await asyncio.to_thread(self.expected, horizon, state, history)
+
+    def expected(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        """See `Forecaster.forecast`."""
+        said, ahead = history.outlook(GIVEN), quarters_ahead(horizon)
+        if said.reindex(ahead).isna().all():
+            return {}
+        measured = measured_before(history, PV, state.now, KNOWN_FOR)
+        if self._known is None or measured.empty:
+            # Beyond its end nothing is said; the forecaster of the sun knows more than nothing.
+            values = np.asarray(said.reindex(ahead), dtype=np.float64)
+            if np.isnan(values).any():
+                return {}
+            return {PV: Forecast(onto(horizon, ahead, values), "supplied, as it was said", state.now)}
+        supplied = self._supplied(said, measured, ahead[-1])
+        found = self._known.predict(supplied, ahead_of(supplied.given, state.now, ahead))
+        if not np.isfinite(found).all():
+            return {}
+        return {PV: with_quantiles(horizon, ahead, found, "supplied, corrected by what became of it", state.now)}
+
+    def _supplied(
+        self, said: "pd.Series[float]", measured: "pd.Series[float]", until: pd.Timestamp | None = None
+    ) -> given.Supplied:
+        days = Days.of(said, self.timezone, QUARTER, until)
+        return given.Supplied(days, days.of_the_same(measured))
