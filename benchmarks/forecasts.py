@@ -299,7 +299,7 @@ FORECASTS = (
         "forecast_given",
         "A supplied PV forecast, put right",
         "emhass_home_fr: half hours of the forecast that its system used, of which nobody knows when it was made; "
-        "issued every hour for 24 h, day-ahead at midnight. On a sixth of the energy no forecast was given, mostly for whole "
+        "issued every hour for 24 h, day-ahead at midnight. For a sixth of the energy none was given, mostly for whole "
         "days. Learned from the days before, anew every 30 days (short: 60).",
         given_rows,
         in_short=False,
