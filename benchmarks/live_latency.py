@@ -32,7 +32,6 @@ WIRE_WITHIN_S = 10.0
 LEAST_PAUSE_S, MOST_PAUSE_S = 9.0, 12.0
 """Between two overrides: they come at any moment of a poll."""
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
-ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 STANDING: Sequence[Ask] = (("inverter", "mode", "battery_first"), ("inverter", "battery_charge_grid", True))
 """Overrides under which a power of charging means something."""
 DEVICE_TYPE, EXPORT = (3, 43, 1), (3, 122, 2)

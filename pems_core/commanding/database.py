@@ -3,7 +3,7 @@
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -132,6 +132,17 @@ class Database:
                     raise StoreUnreadable(f"{self.path}: {damage}; a sound file is needed") from damage
                 self._renewed(damage)
             return []
+
+    def read_aside(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """As `read`, over a connection of its own: for what takes long, while nobody who writes shall wait."""
+        if self._stands_in or not self.writing:
+            return self.read(sql, values)
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+                return connection.execute(sql, values).fetchall()
+        except sqlite3.Error:
+            return self.read(sql, values)  # which tells what is wrong, and mends it
 
     def must_read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows.

@@ -210,7 +210,7 @@ class Store:
         While the file cannot be read: as it was read last.
         """
         since = int((self.clock.now() - timedelta(days=days)).timestamp())
-        rows = self._database.read("SELECT start, series, value FROM history WHERE start >= ?", (since,))
+        rows = self._database.read_aside("SELECT start, series, value FROM history WHERE start >= ?", (since,))
         if rows or not self.alerts:
             table = pd.DataFrame(rows, columns=["start", "series", "value"])
             frame = table.pivot(index="start", columns="series", values="value").sort_index()

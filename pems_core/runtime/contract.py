@@ -43,6 +43,7 @@ TOLD = (
     "comfort/+", "state/+", "controls/+", "release/+", "lease/+", "carry/+", "decision/+/+", "override/+/+",
 )  # fmt: skip
 """What PEMS tells below its prefix; Node-RED's nodes and the tests of the flows hold to it."""
+VERSION = version("pems")
 STATE_EVERY_S = 30.0
 """[s of the clock]"""
 CATALOGUE_EVERY_S = 3600.0
@@ -53,7 +54,7 @@ LEAST_WAIT_S = 0.2
 
 def last_words(at: datetime) -> dict[str, object]:
     """What `status` says when nobody is there to say anything; `since` is when this PEMS began."""
-    return {"state": "offline", "stage": {}, "rung": None, "version": version("pems"), "since": instant(at)}
+    return {"state": "offline", "stage": {}, "rung": None, "version": VERSION, "since": instant(at)}
 
 
 @dataclass
@@ -175,7 +176,7 @@ class Contract:
                 "state": state if live.health.healthy or state != "running" else "unhealthy",
                 "stage": {name: live.commanding.stages.of(name) for name in live.commanded},
                 "rung": str(live.followed.plan.rung) if live.followed else None,
-                "version": version("pems"),
+                "version": VERSION,
                 "since": instant(self.since),
             },
         )

@@ -80,8 +80,7 @@ class Cycles:
         overrides = tuple(live.commanding.overrides.in_force())
         horizon = live.site.planner.options.horizon(live.readings.now)
         before = live.report.state if live.report else None
-        peak_kw = month_peak_kw(live.commanding.store, live.now, live.house.site.zone)
-        history = await self._history()
+        history, peak_kw = await self._history(), await self._month_peak_kw()
         try:
             report = await run_cycle(
                 live.site,
@@ -157,6 +156,10 @@ class Cycles:
         feeds = self.live.feeds
         foretold = None if feeds is None else await asyncio.to_thread(feeds.foretold, self.live.now)
         return History(cleaned.frame, foretold)
+
+    async def _month_peak_kw(self) -> float:
+        live = self.live
+        return await asyncio.to_thread(month_peak_kw, live.commanding.store, live.now, live.house.site.zone)
 
     def _believed(self) -> Cleaned:
         """What was measured in the last weeks, without what cannot be."""

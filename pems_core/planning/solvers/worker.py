@@ -3,14 +3,19 @@
 Run as a module with the number of an inherited pipe. It imports little, so that it is ready in a moment.
 """
 
+import os
 import sys
 from multiprocessing.connection import Connection
 
 from .base import READY
 from .highs import Highs
 
+NICENESS = 5
+"""On a machine with few cores a search must not keep commands and the heartbeat waiting."""
+
 
 def serve(pipe: Connection) -> None:
+    os.nice(NICENESS)
     highs = Highs()
     pipe.send(READY)
     while True:
