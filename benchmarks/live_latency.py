@@ -29,7 +29,7 @@ SETTLES_S = 30.0
 READ_BACK_WITHIN_S = 30.0
 WIRE_WITHIN_S = 10.0
 """[s of the wall]; what has not come by then counts as never."""
-LEAST_PAUSE_S, MOST_PAUSE_S = 9.0, 12.0
+LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 6.0
 """Between two overrides: they come at any moment of a poll."""
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 STANDING: Sequence[Ask] = (("inverter", "mode", "battery_first"), ("inverter", "battery_charge_grid", True))
@@ -137,9 +137,8 @@ WIRES = (
 async def all_measured(
     size: Size, wires: Sequence[Wire], count: int, *, read_back: bool
 ) -> Sequence[tuple[str, Measured]]:
-    """All wires at the same time, each in a house with a broker and an engine of its own."""
-    found = await asyncio.gather(*(measured(size, w.way, w.asks(), count, read_back=read_back) for w in wires))
-    return list(zip((wire.name for wire in wires), found, strict=True))
+    """One wire after the other, each with a house, a broker and an engine of its own: a house has one engine."""
+    return [(w.name, await measured(size, w.way, w.asks(), count, read_back=read_back)) for w in wires]
 
 
 async def measured(size: Size, way: Way, asks: Iterator[Ask], count: int, *, read_back: bool) -> Measured:
