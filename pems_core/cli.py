@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "Check a house file, or with --connect the house itself, without a write.",
     "demo": "Run the example house live: no configuration, no hardware.",
     "explain": "Say why the house did something, and what something else would have cost.",
+    "forecast": "Show what is expected, by whom and how sure; or how good it was.",
     "guard": "Watch an engine from outside, and give its devices back if it dies or hangs.",
     "history": "Show what is known of the past, and take more from a database.",
     "models": "Show what was learned and which version is in use, and choose another.",
