@@ -17,7 +17,6 @@ from pems_core.protocols import Device
 from pems_core.runtime.build import Blueprint
 from pems_core.runtime.inspection import EngineRuns, Finding, Inspection, Verdict
 from pems_core.runtime.rescue import READ, TOLD, Rescue
-from pems_core.site import read_house
 
 from .by_hand import GIVE_BACK_WITHIN_S, within
 from .options import house_option
@@ -39,9 +38,13 @@ def check(house: Path, defaults: bool, connect: bool, hours: float | None, relea
         raise ConfigError(["--connect: missing; --hours and --release need it"])
     plugins = load_plugins()
     config = load_config(house, declared_sections(plugins), os.environ)
-    show(Console(), config, read_house(config, plugins).house.devices, defaults)
+    blueprint = Blueprint(config, plugins, SystemClock(), house.parent)
+    addresses = len(blueprint.post)
+    show(Console(), config, blueprint.house.house.devices, defaults)
+    if addresses:
+        click.echo(f"alerts go to {addresses} addresses")
     if connect:
-        inspect(Blueprint(config, plugins, SystemClock(), house.parent), hours, release)
+        inspect(blueprint, hours, release)
 
 
 def inspect(blueprint: Blueprint, hours: float | None, release: bool) -> None:

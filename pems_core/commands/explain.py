@@ -75,10 +75,10 @@ def show(console: Console, found: Explained, house: HouseFile) -> None:
     for fault in found.cycle.faults:
         console.print(fault, markup=False, highlight=False)
     if found.answers:
-        why_not = Table("instead", "more", box=None, title="Why not", title_justify="left", title_style="bold")
+        why_not = Table("instead", "more", "", box=None, title="Why not", title_justify="left", title_style="bold")
         for answer in found.answers:
-            costs = "no plan can obey this" if answer.costs is None else f"{answer.costs:+.2f} {site.currency}"
-            why_not.add_row(f"{answer.instead.device}: {words_of(answer.instead, words)}", costs)
+            costs = "unknown" if answer.costs is None else f"{answer.costs:+.2f} {site.currency}"
+            why_not.add_row(f"{answer.instead.device}: {words_of(answer.instead, words)}", costs, answer.note)
         console.print(why_not)
 
 
@@ -101,7 +101,7 @@ def as_data(found: Explained, house: HouseFile) -> dict[str, Any]:
         ],
         "instead": [
             {"device": a.instead.device, "control": a.instead.control, "value": a.instead.value,
-             "hours": a.instead.held / timedelta(hours=1), "costs": a.costs}
+             "hours": a.instead.held / timedelta(hours=1), "costs": a.costs, "note": a.note}
             for a in found.answers
         ],
         "seconds": found.seconds,

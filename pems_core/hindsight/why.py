@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from pems_core.domain import ConfigError, ControlKind, Decision, HybridInverterSpec, NoPlan, Override, Plan, Value
+from pems_core.domain import ConfigError, ControlKind, Decision, HybridInverterSpec, NoPlan, Override, Plan, Rung, Value
 from pems_core.planning.explain import Asked, Words, explain
 from pems_core.planning.solvers import solver_named
 from pems_core.recording.ledger.ledger import Cycle
@@ -17,8 +17,10 @@ from .replay import options_of, planned_house
 BY = "pems explain"
 HELD = timedelta(hours=1)
 """For which another choice is held, unless it is told otherwise."""
-ENOUGH_S = 1.2
-"""After so long no further question is asked: each is one more plan."""
+WITHIN_S = 2.0
+"""In which questions are answered that nobody asked by name: each is one more plan."""
+LEAST_S = 0.8
+"""A search for one more plan needs so long; with less left it is not begun."""
 MODES = ("load_first", "battery_first", "grid_first")
 
 
@@ -38,7 +40,9 @@ class Answer:
 
     instead: Instead
     costs: float | None
-    """None: no plan can obey it."""
+    """None: there is no answer, and `note` says why."""
+    note: str = ""
+    """What limits the answer, such as that time ended the search."""
 
 
 @dataclass(frozen=True)
@@ -70,26 +74,34 @@ def explained(cycle: Cycle, house: HouseFile, at: datetime, instead: Sequence[In
     answers: list[Answer] = []
     options = options_of(cycle)
     if plan.bound is not None:
-        with closing(solver_named(options.solver)) as solver:
+        # In this process: starting another one takes as long as a plan, and nothing here waits for its end.
+        with closing(solver_named(options.solver, guarded=False)) as solver:
             asked = Asked(planned_house(cycle, house), cycle.state, cycle.forecasts, plan, solver, options)
             for choice in instead or _other_modes(house, in_force):
-                if not instead and answers and perf_counter() - began > ENOUGH_S:
+                left_s = WITHIN_S - (0.0 if instead else perf_counter() - began)
+                if answers and left_s < LEAST_S:
                     break
-                answers.append(Answer(choice, price(asked, choice)))
+                answers.append(price(asked, choice, max(left_s, LEAST_S)))
     return Explained(at, cycle, replace(plan), in_force, answers, perf_counter() - began)
 
 
-def price(asked: Asked, choice: Instead) -> float | None:
-    """What a choice from the start of the plan on costs more than the plan [currency].
+def price(asked: Asked, choice: Instead, within_s: float) -> Answer:
+    """What a choice from the start of the plan on costs more than the plan.
 
     Who may choose freely cannot pay more: what lies below zero is the solver's gap and the rounding of relays.
+
+    :param within_s: when the search for it ends; what was found by then may not be the best.
     """
     start = asked.plan.horizon.start
     pin = Override(choice.device, choice.control, choice.value, start, start + choice.held, BY)
+    limits = asked.options.limits
+    hurried = replace(limits, time_limit_s=min(within_s, limits.time_limit_s))
     try:
-        return asked.again([pin]).cost - asked.plan.cost
-    except NoPlan:
-        return None
+        other = replace(asked, options=replace(asked.options, limits=hurried)).again([pin])
+    except NoPlan as fault:
+        return Answer(choice, None, str(fault))
+    ended = other.rung is Rung.INCUMBENT
+    return Answer(choice, other.cost - asked.plan.cost, f"at most: ended after {within_s:.1f} s" if ended else "")
 
 
 def words_of(choice: Instead, words: Words) -> str:

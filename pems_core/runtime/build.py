@@ -275,11 +275,18 @@ class Blueprint:
             timedelta(hours=section.remind_hours),
             section.docs,
         )
+        return Notifier(live, habits, self.post)
+
+    @property
+    def post(self) -> Post:
+        """What carries letters to people.
+
+        :raises ConfigError: if an address is not understood.
+        """
         try:
-            post = Post([address.get_secret_value() for address in section.to])
+            return Post([address.get_secret_value() for address in self.config[NotificationsSection].to])
         except ValueError as fault:
             raise ConfigError([f"notifications.to: {fault}"]) from None
-        return Notifier(live, habits, post)
 
     def learning(self, live: Live) -> Learning:
         """Who hands out what was learned, and has it learned anew."""

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from statistics import fmean
 
+from pems_core.config import InfluxSection
 from pems_core.domain import (
     HOUR,
     HeatingSpec,
@@ -86,7 +87,8 @@ class Inspection:
         ]
         alerts = [Finding(a.place, "alert", Verdict.WRONG, a.text) for t in transports for a in t.alerts]
         seen = [*readable(self._devices, samples[-1]), *physics(self._devices, samples)]
-        return [*broker, *crashes, *seen, *letting_go, *alerts]
+        database = await asyncio.to_thread(self._database)
+        return [*broker, *database, *crashes, *seen, *letting_go, *alerts]
 
     @property
     def _devices(self) -> Sequence[Device]:
@@ -104,6 +106,19 @@ class Inspection:
             return [Finding("mqtt", "broker", Verdict.FINE, section.url)]
         why = "; ".join(alert.text for alert in lines.alerts)
         return [Finding("mqtt", "broker", Verdict.WRONG, why or f"{section.url} cannot be reached")]
+
+    def _database(self) -> list[Finding]:
+        """Whether metrics could be written; nothing is."""
+        section = self.blueprint.config.get(InfluxSection)
+        if section is None:
+            return []
+        from pems_core.recording.influx.server import Away, Influx, NotTaken
+
+        with closing(Influx(section.beside(self.blueprint.beside))) as server:
+            try:
+                return [Finding("influxdb", "database", Verdict.FINE, server.found())]
+            except (Away, NotTaken) as fault:
+                return [Finding("influxdb", "database", Verdict.WRONG, str(fault))]
 
     async def _gather(self, transports: Sequence[Transport]) -> list[Readings]:
         clock = self.blueprint.clock

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 
 from pems_core.domain import QUARTER, PvArray
 from pems_core.forecasting.sun import Sky, pv_kw
@@ -72,6 +71,9 @@ class Noise:
 
     def smooth(self, count: int, memory_h: float) -> Array:
         """Values with standard deviation 1 that forget by half in about 0.7 `memory_h` (a process AR(1))."""
+        # It brings all statistics along: a command that generates nothing need not wait for them.
+        from scipy.signal import lfilter
+
         keep = np.exp(-0.25 / memory_h)
         shocks = self._random.standard_normal(count) * np.sqrt(1 - keep**2)
         shocks[0] /= np.sqrt(1 - keep**2)

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.ndimage import maximum_filter1d
-from scipy.signal import lfilter
 
 from pems_core.domain import HOUR, BadSeries, Forecast, Forecasts, Horizon, floor_time, require_utc
 
@@ -295,6 +294,9 @@ def means(values: Array, first_slot: int | np.integer, edges: Array) -> tuple[fl
 
 def smooth_noise(random: np.random.RandomState, size: int, memory: float) -> Array:
     """A process AR(1) with standard deviation 1; `memory` in intervals."""
+    # It brings all statistics along: who makes no forecasts up need not wait for them.
+    from scipy.signal import lfilter
+
     keep = np.exp(-1 / memory)
     shocks = random.standard_normal(size) * np.sqrt(1 - keep**2)
     shocks[0] /= np.sqrt(1 - keep**2)

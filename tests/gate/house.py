@@ -17,7 +17,7 @@ import pluggy
 
 from pems_core.clock import Clock
 from pems_core.commanding.store import JournalLine, Store
-from pems_core.config import parse_config
+from pems_core.config import load_config, parse_config
 from pems_core.domain import QUARTER, CycleReport, HeatingSpec, InverterState, Value, floor_time
 from pems_core.plugins import declared_sections, load_plugins
 from pems_core.runtime.build import Blueprint
@@ -350,11 +350,13 @@ async def gate_house(
     terms: WireTrapTerms | None = None,
     days: int = 4,
     series: Mapping[str, Series] | None = None,
+    in_file: bool = False,
 ) -> AsyncIterator[GateHouse]:
     """Everything, from before the first reading to after the last hand-back.
 
     :param traps: that the inverter, its gateway and the wire play from the beginning.
     :param series: what the house lives on and what is forecast; see `usual`.
+    :param in_file: the house is in a file `pems.toml` of the folder, so that commands can be asked about it.
     """
     clock, playing, lived_on = PatientClock(start, speed), Traps(*traps), usual(series or {})
     async with AsyncExitStack() as stack:
@@ -364,6 +366,9 @@ async def gate_house(
         text = house_text(mosquitto.url, growatt, every_minutes=every_minutes, horizon_hours=horizon_hours)
         manager = production_plugins()
         config = parse_config(text, declared_sections(manager))
+        if in_file:
+            (folder / "pems.toml").write_text(text, encoding="utf-8")
+            config = load_config(folder / "pems.toml", declared_sections(manager), {})
         blueprint = Blueprint(config, manager, clock, folder, [Expected(**lived_on)], patience_s=20.0)
         live = live_house(blueprint, clock, lived_on, soc, days)
         inverter = WatchedGrowatt(live, clock, "sph", playing)

@@ -16,7 +16,7 @@ from pems_core.domain import PemsError
 
 REFUSED = (400, 413, 422)
 """By these a server says that it will never take what it was sent."""
-
+FORBIDDEN = (401, 403)
 
 MILLISECONDS: Any = "ms"
 """A word of the write API, which the client's own type does not show."""
@@ -64,6 +64,31 @@ class Influx:
             self._prepare_database()
         elif self._section.version == 2:
             self._prepare_bucket()
+
+    def found(self) -> str:
+        """Ask, without a write, whether PEMS is let in and whether its database is there; in words.
+
+        :raises Away: if the server does not answer.
+        :raises NotTaken: if it does not let PEMS in.
+        """
+        name = self._section.database
+        try:
+            there = self._bucket_is_there() if self._section.version == 2 else self._database_is_there()
+        except ApiException as fault:
+            if fault.status in FORBIDDEN:
+                raise NotTaken(f"{self._section.url}: {_said(fault)}") from fault
+            return f"{self._section.url} answers, and does not say whether {name} is there: {_said(fault)}"
+        except (HTTPError, OSError) as fault:
+            raise Away(f"{self._section.url}: {fault}") from fault
+        return f"{self._section.url}: {name} is there" if there else f"{self._section.url}: {name} is made by pems run"
+
+    def _database_is_there(self) -> bool:
+        answer = json.loads(self._call("GET", "/query", {"q": "SHOW DATABASES"}, None))
+        names = [row[0] for series in answer["results"][0].get("series", []) for row in series.get("values", [])]
+        return self._section.database in names
+
+    def _bucket_is_there(self) -> bool:
+        return self._client.buckets_api().find_bucket_by_name(self._section.database) is not None
 
     def write(self, lines: str) -> None:
         """Write points in line protocol, with times in milliseconds.
