@@ -118,7 +118,7 @@ def holds_what_happened(left: Lived) -> int:
         vintages = ledger.vintages("import_price_per_kwh", begin, left.end)
         assert vintages["issued_at"].nunique() == len(entries)
         commands = ledger.commands(begin, left.end)
-        assert {"sent", "readback_ok"} <= set(commands.loc[commands["device"] == "inverter", "stage"])
+        assert {"readback_ok", "effect_ok"} <= set(commands.loc[commands["device"] == "inverter", "stage"])
         told = [(name, content) for _, name, content in ledger.events("override", begin, left.end)]
         mode = [content for name, content in told if name == "inverter.mode"]
         assert mode[0]["by"] == "tester"
