@@ -1,8 +1,10 @@
 """How well rooms are identified: what they then foresee of recorded days, and what they find of a simulated house."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from pems_core.simulation.twins.rooms import seeded_thermal_error, with_thermal_
 
 from .houses import recorded, reference_house
 from .lived_in import lived_in
+from .loops import CURRENCY, pems
 from .room_recordings import (
     TWIN_UNHEATED,
     OpenLoop,
@@ -24,6 +27,7 @@ from .room_recordings import (
     walked,
 )
 from .rows import Bar, Row
+from .runs import RunSpec
 from .setting import Benchmark, Setting
 
 VERMONT_HOMES = (112208, 164087, 199613, 216895, 230653, 247942, 411001, 498771)
@@ -97,6 +101,33 @@ def _intervals(found: LearnedRooms, truth: HeatingSpec) -> Iterator[tuple[float,
         yield number.low, true, number.high
 
 
+WRONG_BY = 0.3
+LEARNED_DAYS = 30
+KNOWN_ROOMS: Mapping[str, Mapping[str, Any]] = {
+    "numbers as they are": {},
+    "numbers wrong by up to 30 %": {"thermal_spread": WRONG_BY},
+    "wrong numbers, corrected by 30 days": {"thermal_spread": WRONG_BY, "learned_days": LEARNED_DAYS},
+}
+
+
+def planned_with(setting: Setting) -> Mapping[str, RunSpec]:
+    return {name: replace(pems(setting, "winter"), **said) for name, said in KNOWN_ROOMS.items()}
+
+
+def worth(setting: Setting) -> Iterator[Row]:
+    """What plans cost with rooms as they are, as the house file has them wrong, and as they were identified."""
+    runs = {name: setting.runs[spec] for name, spec in planned_with(setting).items()}
+    right, wrong, learned = runs.values()
+    for name, run in runs.items():
+        yield Row(f"{name}: net cost", run.net_cost, CURRENCY)
+        yield Row(f"{name}: outside the comfort band", 100 * run.comfort_share, "%")
+        yield Row(f"{name}: of it below the band", 100 * run.cold_share, "%")
+    yield Row("corrected against wrong: net cost", learned.net_cost - wrong.net_cost, CURRENCY, Bar("<", 0.0))
+    outside = 100 * (learned.comfort_share - wrong.comfort_share)
+    yield Row("corrected against wrong: outside the comfort band", outside, "%", Bar("<=", 0.0))
+    yield Row("corrected against right: net cost", learned.net_cost - right.net_cost, CURRENCY)
+
+
 LEARNED_ROOMS = (
     Benchmark(
         "rooms_foreseen",
@@ -111,5 +142,14 @@ LEARNED_ROOMS = (
         f"{DAYS} generated days of 17 rooms under thermostats, noisy sensors, quarter hours; {len(SEEDS)} houses that "
         "are off the house file by up to 30 %.",
         recovered,
+    ),
+    Benchmark(
+        "rooms_worth",
+        "Rooms: what identified numbers are worth to plans",
+        f"The reference house in closed loop in winter; the plans' numbers of its rooms are right, wrong by up to "
+        f"30 % each, or wrong and then identified from {LEARNED_DAYS} days under thermostats before, behind the guard "
+        "of a running house. Observer and planner use them alike.",
+        worth,
+        lambda setting: list(planned_with(setting).values()),
     ),
 )

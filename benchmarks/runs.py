@@ -16,6 +16,8 @@ import pandas as pd
 from pems_core.cycle import measure
 from pems_core.domain import HeatingSpec
 from pems_core.forecasting.chain import ranked
+from pems_core.learning.rooms import measured_rooms
+from pems_core.learning.rooms_guard import guarded_rooms
 from pems_core.plugins import create_forecasters, load_plugins
 from pems_core.protocols import Learner, RuleBased, Strategy
 from pems_core.reporting.result import RunResult
@@ -31,7 +33,8 @@ from pems_core.simulation.valuation import Valuation
 from pems_core.site import HouseFile
 
 from .clocked import ClockedPlanner, PlanNumbers
-from .houses import EXAMPLE, ROOT, recorded, rooms_of, scenario_for, variant, with_wrong_parameters
+from .houses import EXAMPLE, ROOT, recorded, rooms_of, scenario_for, variant, with_heating, with_wrong_parameters
+from .lived_in import lived_in
 
 BOUND = "bound"
 LEARNED_DAYS = 150
@@ -64,6 +67,8 @@ class RunSpec:
     every_min: int = 15
     thermal_spread: float = 0.0
     """The plan's thermal parameters are wrong by up to this share."""
+    learned_days: int = 0
+    """So many days under thermostats before the first have corrected them, by the guard that a running house has."""
     seed: int = 1
 
     @property
@@ -78,6 +83,8 @@ class RunSpec:
             parts += [self.forecast, f"{self.every_min}min"]
         if self.thermal_spread:
             parts.append(f"wrong{self.thermal_spread:g}")
+        if self.learned_days:
+            parts.append(f"learned{self.learned_days}d")
         return "-".join([*parts, f"seed{self.seed}"])
 
 
@@ -186,6 +193,8 @@ def make_run(spec: RunSpec, source: str) -> RunRecord:
     if spec.thermal_spread:
         heating = next(s for s in built.equipment.values() if isinstance(s, HeatingSpec))
         seen = with_wrong_parameters(built, seeded_thermal_error(heating, spec.seed, spec.thermal_spread))
+    if spec.learned_days:
+        seen = _with_learned_rooms(seen, built, spec, start)
     controller = _controller(spec, seen, _foresight(spec, built, scenario, start))
     house = controller.planner.house if isinstance(controller, PlanningController) else seen.house
     billing = Billing(built.site.zone, built.tariff.capacity_charge_per_kw)
@@ -222,6 +231,18 @@ def _foresight(spec: RunSpec, built: HouseFile, scenario: Scenario, start: datet
         if isinstance(forecaster, Learner):
             forecaster.adopt(forecaster.learn(known).content)
     return asked
+
+
+def _with_learned_rooms(seen: HouseFile, built: HouseFile, spec: RunSpec, start: datetime) -> HouseFile:
+    """The house as who has watched it under its thermostats sees it."""
+    truth, configured = (
+        next(e for e in house.equipment.values() if isinstance(e, HeatingSpec)) for house in (built, seen)
+    )
+    begin = start.astimezone(built.site.zone).date() - timedelta(days=spec.learned_days)
+    measured = measured_rooms(
+        lived_in(truth, begin, spec.learned_days, seed=spec.seed), "heating", configured, built.site.timezone
+    )
+    return with_heating(seen, guarded_rooms(configured, measured).spec)
 
 
 def _controller(spec: RunSpec, built: HouseFile, outlook: Foresight) -> Controller:

@@ -94,6 +94,14 @@ class Device(ModelPart, Protocol):
 
 
 @runtime_checkable
+class Identifiable(Protocol):
+    """A device whose physical numbers may turn out to be others than the house file says."""
+
+    def equip(self, equipment: Equipment) -> None:
+        """Estimate, plan and execute with these numbers from now on; names, powers and limits are as they were."""
+
+
+@runtime_checkable
 class Strategy(Protocol):
     """What a household wants. It adds costs and limits to the model..."""
 
@@ -175,7 +183,10 @@ class Learner(Protocol):
         """
 
     def adopt(self, content: Mapping[str, Any] | None) -> None:
-        """Use what was learned; None: do without."""
+        """Use what was learned; None: do without.
+
+        A shallow copy that adopts something else leaves this one as it was: versions are tried side by side.
+        """
 
 
 @runtime_checkable

@@ -1,5 +1,6 @@
 """Models that were learned: kept in versions, used and taken back, and done without when they are broken."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,10 @@ from pems_forecasters.learned.forecasters import LearnedLoad
 from pems_core.cli import pems
 from pems_core.clock import SystemClock
 from pems_core.commanding.store import Store
-from pems_core.domain import QUARTER, History, Horizon, Learned, PemsError, SiteState, floor_time
-from pems_core.learning.registry import BrokenModel, ModelRegistry, NoSuchModel
-from pems_core.learning.training import adopt, train
+from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, PemsError, SiteState, floor_time
+from pems_core.learning.registry import BrokenModel, ModelRegistry, NoSuchModel, Stage
+from pems_core.learning.training import adopt, train, why_learn
+from pems_core.learning.versioned import Versioned
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 HOUSE = """
@@ -40,6 +42,8 @@ class Pupil:
     """Learns what it is told."""
 
     model = "trial"
+    name = "pupil"
+    series = ("trial_kw",)
 
     def __init__(self, error_kw: float = 0.3, fault: Exception | None = None) -> None:
         self.error_kw = error_kw
@@ -53,6 +57,9 @@ class Pupil:
 
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         self.adopted = content
+
+    async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        return {}
 
 
 @pytest.fixture
@@ -123,14 +130,22 @@ class TestRegistry:
 
 
 class TestTraining:
-    def test_a_better_version_is_taken_into_use_and_a_much_worse_one_is_not(self, registry: ModelRegistry) -> None:
+    def test_a_new_version_foresees_in_shadow_and_takes_the_place_of_one_that_did(
+        self, registry: ModelRegistry
+    ) -> None:
         none = History(pd.DataFrame())
-        said = [train([Pupil(error)], none, registry, NOW)[0].said for error in (0.30, 0.28, 0.60)]
-        assert said[:2] == ["version 1 is in use", "version 2 is in use"]
-        assert "version 3 is kept but not used: mae_kw is 0.6" in said[2]
-        present = registry.in_use("trial")
-        assert present is not None
-        assert present.number == 2
+        for error in (0.30, 0.28):
+            (outcome,) = train([Pupil(error)], none, registry, NOW)
+            assert "in shadow" in outcome.said
+        assert registry.in_use("trial") is None
+        tried = registry.tried("trial")
+        assert tried is not None
+        assert (tried.version.number, tried.stage) == (2, Stage.SHADOW)
+        assert [(use.number, use.stage) for use in registry.story("trial")] == [
+            (1, Stage.SHADOW),
+            (1, Stage.SET_ASIDE),
+            (2, Stage.SHADOW),
+        ]
 
     @pytest.mark.parametrize("fault", [PemsError("too little"), MemoryError("no room"), ValueError("odd")])
     def test_one_that_cannot_learn_does_not_stop_the_others(self, registry: ModelRegistry, fault: Exception) -> None:
@@ -139,15 +154,30 @@ class TestTraining:
         assert "not learned" in outcomes[0].said
         assert outcomes[1].version is not None
 
-    def test_what_is_broken_is_done_without_and_told(self, registry: ModelRegistry) -> None:
-        pupil = Pupil()
-        train([pupil], History(pd.DataFrame()), registry, NOW)
-        assert adopt([pupil], registry) == []
-        assert pupil.adopted == {"k": 0.3}
+    def test_what_is_broken_is_done_without_told_and_learned_anew(self, registry: ModelRegistry) -> None:
+        train([Pupil()], History(pd.DataFrame()), registry, NOW)
+        registry.use("trial", 1, NOW, "tester", "")
+        learner = Versioned(Pupil(), "UTC")
+        assert adopt([learner], registry) == []
+        assert learner.used is not None
+        assert getattr(learner.used.forecaster, "adopted", None) == {"k": 0.3}
+        assert why_learn("trial", registry, NOW + timedelta(days=1), timedelta(days=7)) == ""
         (registry.folder / "trial-1.json").write_text("{}", encoding="utf-8")
-        (fault,) = adopt([pupil], registry)
+        (fault,) = adopt([learner], registry)
         assert "checksum" in fault
-        assert pupil.adopted is None
+        assert learner.used is None
+        assert "checksum" in why_learn("trial", registry, NOW, timedelta(days=7))
+        assert registry.in_use("trial") is None
+        assert "the fallback answers" in registry.story("trial")[-1].why
+
+    def test_is_learned_when_it_is_old_or_never_was_and_not_while_one_is_tried(self, registry: ModelRegistry) -> None:
+        week = timedelta(days=7)
+        assert why_learn("trial", registry, NOW, week) == "it was never learned"
+        train([Pupil()], History(pd.DataFrame()), registry, NOW)
+        assert why_learn("trial", registry, NOW + 2 * week, week) == ""
+        registry.use("trial", 1, NOW, "tester", "")
+        assert why_learn("trial", registry, NOW + timedelta(days=6), week) == ""
+        assert why_learn("trial", registry, NOW + week, week) == "it was learned 7 days ago"
 
 
 def habitual_house(folder: Path, days: int) -> Path:
@@ -175,24 +205,30 @@ def test_a_household_is_learned_forecast_shown_and_taken_back_on_the_command_lin
         return done.output
 
     assert "nothing was learned yet" in said("models", "list")
-    assert "base_load_kw: version 1 is in use" in said("train")
+    assert "base_load_kw: version 1 foresees in shadow" in said("train")
+    assert "shadow" in said("models", "list")
+    assert "version 1 is in use" in said("models", "promote", "base_load_kw", "1", "--reason", "seen enough")
     assert "in use" in said("models", "list")
+    assert said("train", "--due").strip() == ""
     assert "trees and profiles" in said("models", "compare", "base_load_kw")
 
-    registry, forecaster = ModelRegistry(tmp_path / "state" / "models"), LearnedLoad("Europe/Prague", "CZ")
-    assert adopt([forecaster], registry) == []
+    registry = ModelRegistry(tmp_path / "state" / "models")
+    learner = Versioned(LearnedLoad("Europe/Prague", "CZ"), "Europe/Prague")
+    assert adopt([learner], registry) == []
     with Store(tmp_path / "state", SystemClock(), writing=False) as store:
         history = History(store.history(40))
     now = datetime.now(UTC)
     horizon = Horizon.lengthening(now)
-    forecast = forecaster.expected(horizon, SiteState(now, {}), history)["base_load_kw"]
+    forecast = asyncio.run(learner.forecast(horizon, SiteState(now, {}), history))["base_load_kw"]
+    assert forecast.source == "learned: trees and profiles, version 1"
     by_hour = {start.hour: kw for start, kw in zip(horizon.starts, forecast.values, strict=True)}
     assert by_hour[18] > 3 * by_hour[3]
     low, high = forecast.quantiles[0.1], forecast.quantiles[0.9]
     assert all(a <= kw <= b for a, kw, b in zip(low, forecast.values, high, strict=True))
 
     assert "no version is in use" in said("models", "rollback", "base_load_kw", "--reason", "a trial")
-    assert "a trial" in said("models", "why", "base_load_kw")
+    story = said("models", "why", "base_load_kw")
+    assert all(words in story for words in ("shadow", "learned anew", "seen enough", "a trial"))
     assert "version 1 is in use" in said("models", "promote", "base_load_kw", "1")
     assert "there are: base_load_kw" in said("models", "compare", "pv", code=1)
     assert "allowed: spot_price_per_kwh, base_load_kw, pv_given_kw, pv_kw" in said("train", "--model", "pv", code=2)

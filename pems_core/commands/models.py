@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from pems_core.learning.registry import ModelRegistry, NoSuchModel, Version
+from pems_core.learning.monitor import LEADS_H
+from pems_core.learning.registry import ModelRegistry, NoSuchModel, Stage, Version
 from pems_core.runtime.build import Blueprint
 
 from .asking import me
@@ -23,18 +24,35 @@ def models() -> None:
 @models.command("list")
 @house_option
 def list_(house: Path) -> None:
-    """Show every version of every model; the one in use is marked."""
+    """Show every version of every model and its stage, and how models were found to do last."""
     blueprint = blueprint_of(house)
-    table = Table("model", "version", "made", "learned from", "until", "its error", "", box=None)
-    for model in blueprint.models.models():
-        present = blueprint.models.in_use(model)
-        for version in blueprint.models.versions(model):
+    registry, console = blueprint.models, Console()
+    table = Table("model", "version", "made", "learned from", "until", "its error", "stage", box=None)
+    for model in registry.models():
+        for version in registry.versions(model):
             times = (version.made_at, version.learned_from, version.learned_until)
             days = [_local(at, blueprint) for at in times]
             error = "; ".join(f"{name} {value:.3g}" for name, value in version.metrics.items() if " " not in name)
-            mark = "in use" if present is not None and present.number == version.number else ""
-            table.add_row(model, str(version.number), *days, error, mark)
-    Console().print(table if table.row_count else "nothing was learned yet; pems train learns")
+            table.add_row(model, str(version.number), *days, error, stage_of(registry, version))
+    console.print(table if table.row_count else "nothing was learned yet; pems train learns")
+    errors = Table("model", "judged", "who", *LEADS_H, title="mean absolute errors by how far ahead", box=None)
+    for model in registry.models():
+        health = registry.health(model)
+        for who, by_lead in (health.errors if health is not None else {}).items():
+            found = [f"{by_lead[lead]:.3g}" if lead in by_lead else "" for lead in LEADS_H]
+            errors.add_row(model, _local(health.at, blueprint) if health is not None else "", who, *found)
+        if health is not None and health.fault:
+            console.print(f"{model}: {health.fault}", markup=False)
+    if errors.row_count:
+        console.print(errors)
+
+
+def stage_of(registry: ModelRegistry, version: Version) -> str:
+    """How far a version is trusted now; empty if it is only kept."""
+    present, tried = registry.in_use(version.model), registry.tried(version.model)
+    if present is not None and present.number == version.number:
+        return str(Stage.IN_USE)
+    return str(tried.stage) if tried is not None and tried.version.number == version.number else ""
 
 
 @models.command()
@@ -78,18 +96,23 @@ def rollback(house: Path, model: str, reason: str) -> None:
 @house_option
 @click.argument("model")
 def why(house: Path, model: str) -> None:
-    """Show since when which version of MODEL was in use, who decided it, and why."""
+    """Tell the story of MODEL: which version came to which stage and when, who decided it, and why."""
     blueprint = blueprint_of(house)
-    _known(blueprint.models, model)
-    table = Table("since", "version", "by", "why", box=None)
-    for use in blueprint.models.uses(model):
-        table.add_row(_local(use.at, blueprint), str(use.number or "none"), use.by, use.why)
+    registry = blueprint.models
+    _known(registry, model)
+    table = Table("since", "version", "stage", "by", Column("why", overflow="fold"), box=None)
+    for use in registry.story(model):
+        table.add_row(_local(use.at, blueprint), str(use.number or "none"), str(use.stage), use.by, use.why)
     Console().print(table)
+    present = registry.in_use(model)
+    if present is not None:
+        for line in registry.content(present).get("kept", ()):
+            click.echo(f"as in the house file: {line}")
 
 
 def _known(registry: ModelRegistry, model: str) -> list[Version]:
     versions = list(registry.versions(model))
-    if not versions:
+    if not versions and not registry.story(model):
         allowed = ", ".join(registry.models()) or "none; pems train learns"
         raise NoSuchModel(f"model: found {model!r}; there are: {allowed}")
     return versions

@@ -97,6 +97,10 @@ class LearningSection(Section):
     country: str = Field("", description='whose public holidays are like Sundays, such as "CZ"; empty: none')
     every_days: Number = Field(7.0, gt=0, description="how often models are learned anew [days]")
     at_hour: int = Field(3, ge=0, le=23, description="local hour of the night from which it is done")
+    shadow_days: int = Field(7, ge=7, description="how long a new version foresees without being used [days]")
+    trial_days: int = Field(14, ge=1, description="how long it is then used on some days [days]")
+    trial_share: Number = Field(0.5, ge=0, le=1, description="share of these days on which it is used [0..1]")
+    identify: bool = Field(True, description="true: rooms and battery are planned as identified, where that wins")
 
 
 class StagesSection(Section):

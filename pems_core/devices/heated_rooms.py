@@ -9,6 +9,7 @@ from pems_core.domain import (
     HOUR,
     Control,
     ControlKind,
+    Equipment,
     Executed,
     Forecasts,
     HeatingSpec,
@@ -49,6 +50,11 @@ class HeatedRoomsDevice:
     @property
     def equipment(self) -> HeatingSpec:
         return self.spec
+
+    def equip(self, equipment: Equipment) -> None:
+        """See `Identifiable.equip`."""
+        self.spec = of_kind(equipment, HeatingSpec)
+        self.__dict__.pop("network", None)
 
     @cached_property
     def network(self) -> RoomNetwork:

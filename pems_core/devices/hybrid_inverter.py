@@ -9,6 +9,7 @@ from pems_core.domain import (
     BatteryState,
     Control,
     ControlKind,
+    Equipment,
     Executed,
     Forecasts,
     HybridInverterSpec,
@@ -56,6 +57,10 @@ class HybridInverterDevice:
     @property
     def equipment(self) -> HybridInverterSpec:
         return self.spec
+
+    def equip(self, equipment: Equipment) -> None:
+        """See `Identifiable.equip`."""
+        self.spec = of_kind(equipment, HybridInverterSpec)
 
     def controls(self) -> Sequence[Control]:
         export = Control("grid_export", ControlKind.SWITCH, description="feed-in to the grid enabled")

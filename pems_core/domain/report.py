@@ -24,3 +24,5 @@ class CycleReport:
     """What the state was made from."""
     running: Plan | None = None
     """The plan that was followed when this one was made."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """By model: the version that was used."""

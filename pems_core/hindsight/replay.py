@@ -12,6 +12,7 @@ from typing import Any
 from pems_core.commanding.plan_json import plan_to_json
 from pems_core.config import ENVIRONMENT, ConfigError, load_config
 from pems_core.domain import PemsError, Plan, Rung
+from pems_core.learning.equipping import equip
 from pems_core.planning.explain import explain
 from pems_core.planning.planner import Planner, PlanOptions
 from pems_core.planning.site import PlannedHouse
@@ -65,7 +66,9 @@ def house_of(cycle: Cycle, given: HouseFile | None = None) -> HouseFile:
         first = Path(folder) / files[0][0]
         overlay = files[1][0].split(".")[-2] if len(files) > 1 else ""
         config = load_config(first, declared_sections(plugins), {**os.environ, ENVIRONMENT: overlay})
-    return read_house(config, plugins)
+    house = read_house(config, plugins)
+    equip(house.house.devices, cycle.house.get("identified", {}))
+    return house
 
 
 def options_of(cycle: Cycle) -> PlanOptions:

@@ -161,7 +161,7 @@ def _learned(
     )
 
 
-def _limited(spec: BatterySpec, log: pd.DataFrame) -> pd.DataFrame:
+def charge_limited(spec: BatterySpec, log: pd.DataFrame) -> pd.DataFrame:
     """The steps in which the battery and nothing else held the charge down: less came than was asked for."""
     if "wanted_charge_kw" not in log:
         return log.iloc[:0]
@@ -173,7 +173,7 @@ def _limited(spec: BatterySpec, log: pd.DataFrame) -> pd.DataFrame:
 
 def charge_taper(spec: BatterySpec, log: pd.DataFrame) -> Curve | None:
     """Share of the charge limit by state of charge, from the steps in which the battery itself was the limit."""
-    limited = _limited(spec, log)
+    limited = charge_limited(spec, log)
     if "temperature_c" in limited:
         limited = limited[limited["temperature_c"].between(10, 35)]
     return _curve(spec, limited, limited["soc"], SOC_STEPS, 0.025)
@@ -183,7 +183,7 @@ def temperature_derating(spec: BatterySpec, log: pd.DataFrame) -> Curve | None:
     """Share of the charge limit by cell temperature, from such steps while the battery was not nearly full."""
     if "temperature_c" not in log:
         return None
-    limited = _limited(spec, log)
+    limited = charge_limited(spec, log)
     limited = limited[limited["soc"] < 0.8]
     return _curve(spec, limited, limited["temperature_c"], DEGREES, 2.5)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,27 @@ CREATE TABLE IF NOT EXISTS versions (
     PRIMARY KEY (model, number)
 );
 CREATE TABLE IF NOT EXISTS uses (
-    id INTEGER PRIMARY KEY, model TEXT NOT NULL, number INTEGER, at TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL
-)
+    id INTEGER PRIMARY KEY, model TEXT NOT NULL, number INTEGER, at TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL,
+    stage TEXT NOT NULL DEFAULT 'in use'
+);
+CREATE TABLE IF NOT EXISTS health (model TEXT PRIMARY KEY, at TEXT NOT NULL, content TEXT NOT NULL)
 """
+ADD_STAGE = "ALTER TABLE uses ADD COLUMN stage TEXT NOT NULL DEFAULT 'in use'"
+"""For a database that was made when a version was either in use or not."""
+
+
+class Stage(StrEnum):
+    """How far a version is trusted."""
+
+    SHADOW = "shadow"
+    """It foresees beside the one in use, and nobody uses what it says."""
+    TRIAL = "trial"
+    """It is used on some days."""
+    IN_USE = "in use"
+    SET_ASIDE = "set aside"
+    """It was tried and is not used."""
+    NOTED = "noted"
+    """Nothing changed, and something is worth knowing."""
 
 
 class BrokenModel(PemsError):
@@ -54,12 +73,35 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Since when a version is in use (None: none is), who decided it, and why."""
+    """Since when a version is in use (None: none is) or at another stage, who decided it, and why."""
 
     number: int | None
     at: datetime
     by: str
     why: str
+    stage: Stage = Stage.IN_USE
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A new version on its way, and since when it is at its stage."""
+
+    version: Version
+    stage: Stage
+    since: datetime
+    in_shadow_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a model was found to do when it was looked at last."""
+
+    at: datetime
+    fault: str
+    """What is wrong with it; empty if nothing is."""
+    learn_anew: bool
+    errors: Mapping[str, Mapping[str, float]]
+    """Mean absolute errors by who foresaw (`version 3`, `fallback`) and by how far ahead it was."""
 
 
 class ModelRegistry:
@@ -94,12 +136,20 @@ class ModelRegistry:
 
         :raises NoSuchModel: if there is no such version.
         """
+        self.tell(model, number, Stage.IN_USE, at, by, why)
+
+    def tell(self, model: str, number: int | None, stage: Stage, at: datetime, by: str, why: str) -> None:
+        """Bring a version to a stage.
+
+        :raises NoSuchModel: if there is no such version.
+        """
         if number is not None:
             self.version(model, number)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with self._database() as database:
             database.execute(
-                "INSERT INTO uses (model, number, at, by, why) VALUES (?, ?, ?, ?, ?)",
-                (model, number, at.isoformat(), by, why),
+                "INSERT INTO uses (model, number, at, by, why, stage) VALUES (?, ?, ?, ?, ?, ?)",
+                (model, number, at.isoformat(), by, why, str(stage)),
             )
 
     def roll_back(self, model: str, at: datetime, by: str, why: str) -> Version | None:
@@ -121,6 +171,43 @@ class ModelRegistry:
         number = uses[-1].number if uses else None
         return None if number is None else self.version(model, number)
 
+    def tried(self, model: str) -> Tried | None:
+        """The new version that is in shadow or on trial; None if there is none."""
+        found: Use | None = None
+        shadow = found
+        for use in self.story(model):
+            if use.stage is Stage.SHADOW:
+                found = shadow = use
+            elif use.stage is Stage.TRIAL:
+                found, shadow = use, shadow if shadow is not None and shadow.number == use.number else use
+            elif found is not None and use.number == found.number and use.stage is not Stage.NOTED:
+                found = shadow = None
+        if found is None or shadow is None or found.number is None:
+            return None
+        return Tried(self.version(model, found.number), found.stage, found.at, shadow.at)
+
+    def before(self, model: str) -> Version | None:
+        """The version that the one in use has replaced, if it is still kept."""
+        uses = self.uses(model)
+        if not uses or uses[-1].number is None:
+            return None
+        number = next((use.number for use in reversed(uses) if use.number != uses[-1].number), None)
+        return next((version for version in self.versions(model) if version.number == number), None)
+
+    def examined(self, model: str, health: Health) -> None:
+        """Keep how a model does, in place of what was found before."""
+        content = {"fault": health.fault, "learn_anew": health.learn_anew, "errors": health.errors}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._database() as database:
+            row = (model, health.at.isoformat(), json.dumps(content))
+            database.execute("INSERT OR REPLACE INTO health VALUES (?, ?, ?)", row)
+
+    def health(self, model: str) -> Health | None:
+        """How a model was found to do last; None if nobody has looked."""
+        for at, content in self._rows("SELECT at, content FROM health WHERE model = ?", model):
+            return Health(datetime.fromisoformat(at), **json.loads(content))
+        return None
+
     def content(self, version: Version) -> Mapping[str, Any]:
         """What was learned.
 
@@ -137,8 +224,8 @@ class ModelRegistry:
         return found
 
     def models(self) -> Sequence[str]:
-        """All models of which there is a version, by name."""
-        return [name for (name,) in self._rows("SELECT DISTINCT model FROM versions ORDER BY model")]
+        """All models of which there is a version, or something to tell, by name."""
+        return [name for (name,) in self._rows("SELECT model FROM versions UNION SELECT model FROM uses ORDER BY 1")]
 
     def versions(self, model: str) -> Sequence[Version]:
         """All versions of a model, oldest first."""
@@ -158,11 +245,18 @@ class ModelRegistry:
 
     def uses(self, model: str) -> Sequence[Use]:
         """What was in use when, oldest first."""
-        rows = self._rows("SELECT number, at, by, why FROM uses WHERE model = ? ORDER BY id", model)
-        return [Use(number, datetime.fromisoformat(at), by, why) for number, at, by, why in rows]
+        return [use for use in self.story(model) if use.stage is Stage.IN_USE]
+
+    def story(self, model: str) -> Sequence[Use]:
+        """All that happened to the versions of a model, oldest first."""
+        rows = self._rows("SELECT number, at, by, why, stage FROM uses WHERE model = ? ORDER BY id", model)
+        return [Use(number, datetime.fromisoformat(at), by, why, Stage(stage)) for number, at, by, why, stage in rows]
 
     def _forget_old(self, model: str) -> None:
         recent = {use.number for use in self.uses(model)[-2:]}
+        tried = self.tried(model)
+        if tried is not None:
+            recent.add(tried.version.number)
         old = [version for version in self.versions(model)[:-KEPT] if version.number not in recent]
         with self._database() as database:
             for version in old:
@@ -182,6 +276,8 @@ class ModelRegistry:
         database = sqlite3.connect(self.folder / DATABASE, timeout=BUSY_S)
         try:
             database.executescript(SCHEMA)
+            if "stage" not in {row[1] for row in database.execute("PRAGMA table_info(uses)")}:
+                database.execute(ADD_STAGE)
             with database:
                 yield database
         except sqlite3.DatabaseError as fault:

@@ -1,20 +1,19 @@
-"""Learns anew from what was measured, and takes into use what is better."""
+"""Learns anew from what was measured; what was learned has to prove itself before it is used."""
 
 import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from pems_core.domain import History, Learned, PemsError
+from pems_core.domain import History, PemsError
 from pems_core.protocols import Learner
 
-from .registry import BrokenModel, ModelRegistry, Version
+from .care import TRAINING as BY
+from .registry import BrokenModel, ModelRegistry, Stage, Version
+from .versioned import Versioned
 
 MOST_MEMORY = 3 << 30
 """Of a process that learns [bytes of addresses]: LightGBM and its libraries map far more than they use."""
-BY = "training"
-MUCH_WORSE = 1.15
-"""A new version is not taken into use by itself if its error is so many times that of the one in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def train(
     now: datetime,
     told: Callable[[str], object] = lambda _: None,
 ) -> Sequence[Outcome]:
-    """Learn each model; one that cannot be learned leaves the version before in use.
+    """Learn each model, and let the new version foresee in shadow; one that cannot be learned leaves all as it is.
 
     :param told: hears the name of each model before it is learned.
     """
@@ -57,35 +56,62 @@ def train(
 
 def _one(learner: Learner, history: History, registry: ModelRegistry, now: datetime) -> Outcome:
     learned = learner.learn(history)
-    before = registry.in_use(learner.model)
     version = registry.add(learner.model, learned, now)
-    worse = before is not None and _much_worse(learned, before)
-    if worse:
-        return Outcome(learner.model, version, f"version {version.number} is kept but not used: {worse}")
-    registry.use(learner.model, version.number, now, BY, "learned anew")
-    return Outcome(learner.model, version, f"version {version.number} is in use")
+    tried = registry.tried(learner.model)
+    if tried is not None:
+        replaced = f"version {version.number} was learned since, and takes its place"
+        registry.tell(learner.model, tried.version.number, Stage.SET_ASIDE, now, BY, replaced)
+    registry.tell(learner.model, version.number, Stage.SHADOW, now, BY, "learned anew")
+    return Outcome(learner.model, version, f"version {version.number} foresees in shadow until it has proved itself")
 
 
-def _much_worse(learned: Learned, before: Version) -> str:
-    """By which figure a new version is far behind the one in use; empty if by none."""
-    for name in sorted(set(learned.metrics) & set(before.metrics)):
-        if before.metrics[name] > 0 and learned.metrics[name] > MUCH_WORSE * before.metrics[name]:
-            was = f"that of version {before.number} was {before.metrics[name]:.3g}"
-            return f"{name} is {learned.metrics[name]:.3g}, {was}"
+def why_learn(model: str, registry: ModelRegistry, now: datetime, every: timedelta) -> str:
+    """Why a model is to be learned anew; empty if it is not.
+
+    A version whose file is broken is set aside on the way, and told.
+    """
+    broken = _broken(model, registry, now)
+    if broken:
+        return broken
+    health = registry.health(model)
+    if registry.tried(model) is not None:
+        return ""
+    if health is not None and health.learn_anew:
+        return health.fault
+    versions = registry.versions(model)
+    if not versions:
+        return "it was never learned"
+    age = now - versions[-1].made_at
+    return f"it was learned {age.days} days ago" if age >= every else ""
+
+
+def _broken(model: str, registry: ModelRegistry, now: datetime) -> str:
+    found = ""
+    used, tried = registry.in_use(model), registry.tried(model)
+    if tried is not None and (fault := _fault(tried.version, registry)):
+        registry.tell(model, tried.version.number, Stage.SET_ASIDE, now, BY, fault)
+        found = fault
+    if used is not None and (fault := _fault(used, registry)):
+        registry.use(model, None, now, BY, f"{fault}; the fallback answers, and it is learned anew")
+        found = fault
+    return found
+
+
+def _fault(version: Version, registry: ModelRegistry) -> str:
+    try:
+        registry.content(version)
+    except BrokenModel as fault:
+        return str(fault)
     return ""
 
 
-def adopt(learners: Sequence[Learner], registry: ModelRegistry) -> Sequence[str]:
-    """Hand each learner the version in use; what is wrong, in a line a model: then it does without."""
-    faults = []
+def adopt(learners: Sequence[Versioned], registry: ModelRegistry) -> Sequence[str]:
+    """Hand each learner its versions; what is wrong, in a line each: then it does without."""
+    faults: list[str] = []
     for learner in learners:
         try:
-            version = registry.in_use(learner.model)
-            learner.adopt(None if version is None else registry.content(version))
-        except BrokenModel as fault:
-            learner.adopt(None)
+            faults += learner.adopt(registry)
+        except PemsError as fault:
+            learner.used = learner.tried = learner.before = None
             faults.append(f"{learner.model}: {fault}")
-        except (PemsError, KeyError, TypeError, ValueError) as fault:
-            learner.adopt(None)
-            faults.append(f"{learner.model}: {type(fault).__name__}: {fault}")
     return faults

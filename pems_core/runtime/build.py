@@ -1,10 +1,11 @@
 """From a house file to an engine that can run."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pluggy
 
@@ -38,9 +39,11 @@ from pems_core.config import (
 from pems_core.cycle import Site
 from pems_core.domain import CycleReport, HybridInverterSpec, Receipt, Severity
 from pems_core.forecasting.chain import ranked
+from pems_core.learning.equipping import device_models
 from pems_core.learning.registry import ModelRegistry
+from pems_core.learning.versioned import LearningForecaster, Versioned
 from pems_core.plugins import create_forecasters, create_sources, create_transports, tell_finished
-from pems_core.protocols import Device, Forecaster, Learner, Transport
+from pems_core.protocols import Device, Forecaster, Transport
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.recording.ledger.retention import Retention
 from pems_core.recording.ledger.scribe import Scribe
@@ -159,7 +162,8 @@ class Blueprint:
         carriage = NodeRedCarriage(self.config[NodeRedSection], self.prefix, self.clock)
         transports = [carried(transport, carriage) for transport in self.transports()]
         receipts: list[Receipt] = []
-        forecasters = [*self.forecasters, *ranked(create_forecasters(self.manager, self.config))]
+        chain = ranked(create_forecasters(self.manager, self.config))
+        forecasters = [*self.forecasters, *(self._versioned(forecaster) for forecaster in chain)]
         planner = BoundedPlanner(house.house, house.options, self.patience_s)
         planner.remember(store.last_plan())
         site = Site(house.house.devices, forecasters, planner, house.site.timezone, house.site.currency)
@@ -213,6 +217,8 @@ class Blueprint:
         alerts = self.config[AlertsSection]
         trend = ErrorTrend(alerts.model_error_factor)
         recording, rules = self.recording(live, trend), HouseRules(live, alerts, self.folder.path, trend)
+        chronicle, learning = self.chronicle(live), self.learning(live)
+        chronicle.identified, learning.keep = (lambda: learning.identified), chronicle.beside
         return Engine(
             live,
             lines,
@@ -220,12 +226,12 @@ class Blueprint:
             self.prefix,
             mqtt=section is not None,
             recording=recording,
-            chronicle=self.chronicle(live),
+            chronicle=chronicle,
             savings=self.savings(live),
             rules=rules,
             till=Till(live, self.folder.ledger, recording, rules),
             notifier=self.notifier(live),
-            learning=self.learning(live),
+            learning=learning,
             finished=[self._tell_plugins(live)],
         )
 
@@ -248,7 +254,11 @@ class Blueprint:
         retention = Retention(section.detail_days, section.all_days)
         scribe = Scribe(lambda: Ledger(path, self.clock, writing=True, retention=retention), self.clock)
         house = self.house
-        return Chronicle(live, scribe, *house_record(house, house.options, house.house.strategy.name))
+
+        def record(identified: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+            return house_record(house, house.options, house.house.strategy.name, identified)
+
+        return Chronicle(live, scribe, record)
 
     def savings(self, live: Live) -> Savings | None:
         """Who has worked out what was saved; None if nobody wants to know, or the house is in no file."""
@@ -289,10 +299,17 @@ class Blueprint:
             raise ConfigError([f"notifications.to: {fault}"]) from None
 
     def learning(self, live: Live) -> Learning:
-        """Who hands out what was learned, and has it learned anew."""
-        learners = [forecaster for forecaster in live.site.forecasters if isinstance(forecaster, Learner)]
+        """Who hands out what was learned, and has it looked after."""
+        learners = [forecaster for forecaster in live.site.forecasters if isinstance(forecaster, Versioned)]
         house = self.config.files[0] if self.config.files else None
-        return Learning(live, learners, self.models, self.config[LearningSection], house)
+        devices = device_models(live.devices, self.house.site.timezone)
+        return Learning(live, learners, self.models, self.config[LearningSection], house, devices)
+
+    def _versioned(self, forecaster: Forecaster) -> Forecaster:
+        """A forecaster that learns, with its versions; any other as it is."""
+        if not isinstance(forecaster, LearningForecaster):
+            return forecaster
+        return Versioned(forecaster, self.house.site.timezone, self.config[LearningSection].trial_share)
 
     def _tell_plugins(self, live: Live) -> Watcher:
         """Lets plugins look at each cycle."""

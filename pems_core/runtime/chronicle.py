@@ -1,13 +1,13 @@
 """Tells the ledger what happens in a house that runs; nobody waits for that."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pems_core.alerting.judge import News
-from pems_core.domain import Alert, CycleReport
+from pems_core.domain import Alert, CycleReport, Forecasts
 from pems_core.recording.ledger.coding import plain
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.recording.ledger.measured import PRICES, Means, levels, numbers, words
@@ -28,16 +28,17 @@ LEAST_WAIT_S = 0.2
 class Chronicle:
     """Samples the house, looks at each cycle, and hands both to the thread that writes.
 
-    :param fingerprint: of the house, with the record of it.
+    :param record: the house and its fingerprint, with the numbers that were identified of its devices.
+    :param identified: these numbers as plans have them now, by device.
     """
 
     live: Live
     scribe: Scribe
-    fingerprint: str
-    record: Mapping[str, Any]
+    record: Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
+    identified: Callable[[], Mapping[str, Any]] = dict
     _means: Means = field(default_factory=Means)
     _overrides: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _begun: bool = False
+    _introduced: Mapping[str, Any] | None = None
 
     async def run(self) -> None:
         """Sample now and then until cancelled."""
@@ -80,10 +81,17 @@ class Chronicle:
         """Have written what there is."""
         await asyncio.to_thread(self.scribe.close)
 
+    def beside(self, forecasts: Forecasts) -> None:
+        """Keep forecasts that were made for the last cycle and used by nobody."""
+        self.scribe.hand(lambda ledger: ledger.add_beside(forecasts))
+
     def _introduce(self) -> None:
-        if not self._begun:
-            self._begun = True
-            self.scribe.hand(lambda ledger: ledger.add_house(self.fingerprint, self.record))
+        """Say for which house cycles are: at first, and when its devices have other numbers."""
+        identified = self.identified()
+        if self._introduced != identified:
+            self._introduced = identified
+            fingerprint, record = self.record(identified)
+            self.scribe.hand(lambda ledger: ledger.add_house(fingerprint, record))
 
     def _note_overrides(self) -> None:
         """Overrides as they are now, whenever one has changed: set, priced or ended."""

@@ -13,6 +13,7 @@ from pems_core.planning.planner import Planner
 
 from .health import PLANNING
 from .history import LEARN_DAYS, month_peak_kw
+from .learning import Learning
 from .live import Live
 from .memory import give_back
 from .patience import BoundedPlanner
@@ -38,11 +39,13 @@ class Cycles:
     """Plans every few minutes on the grid of the day, and at once when there is a reason.
 
     :param finished: told each report; by then the plan is in force.
+    :param learning: knows with which versions of models a cycle is planned.
     """
 
     live: Live
     watch: Watch
     finished: Finished
+    learning: Learning | None = None
 
     def __post_init__(self) -> None:
         self._price_tags = PriceTags(self.live)
@@ -69,18 +72,20 @@ class Cycles:
             if followed is None:
                 continue
             horizon = live.site.planner.options.horizon(live.now)
-            answer = await ask(live.site.forecasters, horizon, live.state, await self._history())
+            answer = await ask(live.site.forecasters, horizon, live.state, await self.history())
             for reason in forecast_changes(followed.forecasts, answer.forecasts, live.cycles.forecast_change_kw):
                 live.triggers.pull(reason)
 
     async def plan(self, reasons: Sequence[str]) -> None:
         """One cycle; what goes wrong in it is an alert, and the house goes on with what it has."""
         live = self.live
+        if self.learning is not None:
+            await self.learning.equip()
         self.watch.look()
         overrides = tuple(live.commanding.overrides.in_force())
         horizon = live.site.planner.options.horizon(live.readings.now)
         before = live.report.state if live.report else None
-        history, peak_kw = await self._history(), await self._month_peak_kw()
+        history, peak_kw = await self.history(), await self._month_peak_kw()
         try:
             report = await run_cycle(
                 live.site,
@@ -98,7 +103,8 @@ class Cycles:
         except Exception as error:  # noqa: BLE001 - a defect costs this cycle; the plan ages, and devices are given back
             live.alerts.begin("cycle", f"no plan: {type(error).__name__}: {error}", Severity.CRITICAL)
             return
-        report = replace(report, receipts=tuple(live.receipts))
+        models = {} if self.learning is None else self.learning.versions(report.state)
+        report = replace(report, receipts=tuple(live.receipts), models=models)
         live.receipts.clear()
         self._adopt(report)
         await self.finished(report, reasons)
@@ -147,7 +153,8 @@ class Cycles:
         late_s = 2 * live.every.total_seconds() + patience_s * live.clock.speed + FIRST_READINGS_S
         live.health.expect(PLANNING, late_s)
 
-    async def _history(self) -> History:
+    async def history(self) -> History:
+        """What forecasters may know of the last weeks."""
         # Weeks of quarter hours take a moment to read, in which nobody should have to wait.
         cleaned = await asyncio.to_thread(self._believed)
         told = [finding for finding in cleaned.findings if finding.wrong in NAMED]

@@ -108,7 +108,10 @@ class Engine:
         self.outbox = Outbox(self.lines.mqtt if self.mqtt else None, self.prefix)
         self.follower = Follower(live)
         self.watch = Watch(live, self.follower)
-        self.cycles = Cycles(live, self.watch, self._finished)
+        self.cycles = Cycles(live, self.watch, self._finished, self.learning)
+        if self.learning is not None:
+            self.learning.history = self.cycles.history
+            self.finished = [*self.finished, self.learning.beside]
         self.requests = Requests(live, self.follower)
         self.contract = Contract(live, self.outbox, self.requests, self.prefix, self._alerts)
         self.requests.changed = self.contract.changes

@@ -14,30 +14,37 @@ from pems_core.site import HouseFile
 PACKAGES = ("pems", "highspy", "pyomo", "numpy", "pandas")
 
 
-def house_record(house: HouseFile, options: PlanOptions, strategy: str) -> tuple[str, Mapping[str, Any]]:
+def house_record(
+    house: HouseFile, options: PlanOptions, strategy: str, identified: Mapping[str, Any] | None = None
+) -> tuple[str, Mapping[str, Any]]:
     """The fingerprint of a house, and what it was made from.
 
     Secrets are not in it: a house file only names where they come from.
 
     :param options: with which plans are made.
     :param strategy: name of the strategy that plans follow.
+    :param identified: by device: numbers with which it is planned in place of those of the house file.
     """
     record = {
         "files": [[file.name, file.read_text(encoding="utf-8")] for file in house.config.files if file.exists()],
         "strategy": strategy,
         "options": plain(options),
         "versions": versions(),
+        "identified": dict(identified or {}),
     }
-    return fingerprint(house, options, strategy), record
+    return fingerprint(house, options, strategy, identified), record
 
 
-def fingerprint(house: HouseFile, options: PlanOptions, strategy: str) -> str:
-    """Differs when anything differs that a plan depends on: configuration, options, strategy, versions."""
+def fingerprint(
+    house: HouseFile, options: PlanOptions, strategy: str, identified: Mapping[str, Any] | None = None
+) -> str:
+    """Differs when anything differs that a plan depends on: configuration, options, strategy, versions, numbers."""
     sections = {
         kind.__qualname__: [section.model_dump_json() for section in tables]
         for kind, tables in house.config.tables.items()
     }
-    said = json.dumps([sections, plain(options), strategy, versions()], sort_keys=True)
+    parts = [sections, plain(options), strategy, versions(), *([identified] if identified else [])]
+    said = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

@@ -156,7 +156,7 @@ def test_quantiles_are_columns_of_the_vintages(tmp_path: Path, report: CycleRepo
         ledger.add_cycle(replace(report, forecasts=replace(report.forecasts, series=series)))
         found = ledger.vintages("pv_kw", START, START + DAY)
 
-    assert list(found.columns) == ["issued_at", "start", "end", "value", "source", "p10", "p90"]
+    assert list(found.columns) == ["issued_at", "start", "end", "value", "source", "cycle_at", "p10", "p90"]
     assert found["p90"].tolist() == [1.5, 2.5]
 
 

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -101,6 +101,8 @@ class Cycle:
     """Why the cycle ran."""
     durations_s: Mapping[str, float]
     faults: Sequence[str]
+    models: Mapping[str, str] = field(default_factory=dict)
+    """By model: the version that it was planned with."""
 
 
 class Ledger:
@@ -174,6 +176,7 @@ class Ledger:
             "durations_s": dict(report.durations_s),
             "faults": list(report.faults),
             "detail": plan.detail,
+            "models": dict(report.models),
         }
         row = (
             number,
@@ -199,6 +202,22 @@ class Ledger:
         self._last = (number, at, plan.cost)
         self._thin(report.state.now)
         return number
+
+    def add_beside(self, forecasts: Forecasts) -> None:
+        """Keep forecasts that were made for the last cycle and used by nobody, such as of a model in shadow.
+
+        :param forecasts: on the horizon of that cycle, named `<series>@<who>`; others are dropped, as their cycle is
+            over.
+        """
+        number, at, _ = self._last
+        if micros(forecasts.horizon.start) != at:
+            return
+        rows = [
+            Statement(ADD_FORECAST, (number, at, name, forecast.source, micros(forecast.issued_at),
+                                     doubles(forecast.values), _quantiles(forecast)))
+            for name, forecast in forecasts.series.items()
+        ]  # fmt: skip
+        self._database.write(*rows, lasting=False)
 
     def add_telemetry(self, start: datetime, length: timedelta, means: Mapping[str, float]) -> None:
         """Keep the means of an interval, by series; what was kept of it already is replaced."""
@@ -299,6 +318,7 @@ class Ledger:
             why=told["why"],
             durations_s=told["durations_s"],
             faults=told["faults"],
+            models=told.get("models", {}),
         )
 
     def decisions(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, Sequence[Decision]]]:
@@ -371,7 +391,8 @@ class Ledger:
     def vintages(self, series: str, since: datetime, until: datetime) -> pd.DataFrame:
         """Every forecast of a series for steps that begin from `since` up to `until`, as it was known then.
 
-        Columns: `issued_at`, `start` and `end` of the step, `value`, `source`, and one for each quantile, such as p10.
+        Columns: `issued_at`, `start` and `end` of the step, `value`, `source`, `cycle_at`, when the cycle ran that
+        used it, and one for each quantile, such as p10. Of forecasts that nobody used the series is `<series>@<who>`.
         """
         furthest = timedelta(days=8) // MICROSECOND
         rows = self._database.must_read(
@@ -395,13 +416,14 @@ class Ledger:
             part.insert(0, "start", edges[:-1][asked])
             part.insert(0, "issued_at", issued)
             part.insert(4, "source", source)
+            part.insert(5, "cycle_at", at)
             tables.append(part)
         found = (
             pd.concat(tables, ignore_index=True)
             if tables
-            else pd.DataFrame(columns=["issued_at", "start", "end", "value", "source"])
+            else pd.DataFrame(columns=["issued_at", "start", "end", "value", "source", "cycle_at"])
         )
-        for name in ("issued_at", "start", "end"):
+        for name in ("issued_at", "start", "end", "cycle_at"):
             found[name] = pd.to_datetime(found[name].astype("int64"), unit="us", utc=True)
         return found
 
@@ -474,7 +496,9 @@ class Ledger:
 
     def _forecasts(self, number: int, now: datetime, lengths: str) -> Forecasts:
         rows = self._database.must_read(
-            "SELECT series, source, issued, means, quantiles FROM forecasts WHERE cycle = ? ORDER BY id", (number,)
+            "SELECT series, source, issued, means, quantiles FROM forecasts "
+            "WHERE cycle = ? AND instr(series, '@') = 0 ORDER BY id",
+            (number,),
         )
         series = {
             name: Forecast(

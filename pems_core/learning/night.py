@@ -1,0 +1,85 @@
+"""What a house does with its models once a night: judge, learn what is due, identify."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pems_core.domain import History, PemsError
+
+from .care import Terms, Vintages, review
+from .device_models import DeviceModel, Telemetry, tend
+from .registry import ModelRegistry
+from .training import Outcome, train, why_learn
+from .versioned import LearningForecaster
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of a house: what was measured, and what was foreseen of it.
+
+    :param history: quarter hours of what forecasters learn from.
+    """
+
+    history: History
+    vintages: Vintages
+    telemetry: Telemetry
+
+
+def judge(
+    learners: Sequence[LearningForecaster],
+    registry: ModelRegistry,
+    past: Past,
+    now: datetime,
+    timezone: str,
+    terms: Terms | None = None,
+) -> Sequence[str]:
+    """Bring the versions of each model to the stage that they have earned; a line for each that changed."""
+    said = []
+    for learner in learners:
+        before = len(registry.story(learner.model))
+        try:
+            for series in learner.series:
+                measured = past.history.series(series)
+                review(learner.model, series, registry, past.vintages, measured, now, timezone, terms)
+        except PemsError as fault:
+            said.append(f"{learner.model}: not judged: {fault}")
+        for use in registry.story(learner.model)[before:]:
+            version = "no version" if use.number is None else f"version {use.number}"
+            said.append(f"{learner.model}: {version}: {use.stage}: {use.why}")
+    return said
+
+
+def due(
+    learners: Sequence[LearningForecaster], registry: ModelRegistry, now: datetime, every: timedelta
+) -> Sequence[LearningForecaster]:
+    """The models that are to be learned anew."""
+    return [learner for learner in learners if why_learn(learner.model, registry, now, every)]
+
+
+def identify(models: Sequence[DeviceModel], registry: ModelRegistry, past: Past, now: datetime) -> Sequence[Outcome]:
+    """Look after what is known of each device."""
+    outcomes = []
+    for model in models:
+        try:
+            outcomes.append(Outcome(model.model, None, tend(model, registry, past.telemetry, now)))
+        except (PemsError, ValueError, ArithmeticError, MemoryError) as fault:
+            outcomes.append(Outcome(model.model, None, f"not identified: {type(fault).__name__}: {fault}"))
+    return outcomes
+
+
+def night(
+    learners: Sequence[LearningForecaster],
+    devices: Sequence[DeviceModel],
+    registry: ModelRegistry,
+    past: Past,
+    now: datetime,
+    timezone: str,
+    every: timedelta,
+    terms: Terms | None = None,
+    told: Callable[[str], object] = lambda _: None,
+) -> Sequence[str]:
+    """Judge, learn what is due, identify; what came of it, in lines."""
+    said = list(judge(learners, registry, past, now, timezone, terms))
+    wanted = due(learners, registry, now, every)
+    outcomes = [*train(wanted, past.history, registry, now, told), *identify(devices, registry, past, now)]
+    return said + [f"{outcome.model}: {outcome.said}" for outcome in outcomes]
