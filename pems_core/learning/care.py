@@ -21,7 +21,9 @@ MACHINES = (BY, TRAINING)
 LOOK_BACK = timedelta(days=35)
 """Older forecasts are not judged."""
 WATCHED_DAYS = 28
-"""A version that is in use is judged by its last days, and for so long it may go back to the one before by itself."""
+"""For so long a version that came into use may go back to the one before by itself."""
+RECENT_DAYS = 8
+"""Whether a version is degraded is seen on its last days: good ones before a change would hide it for weeks."""
 LEAST_ANSWERS = 0.9
 
 Vintages = Callable[[str, datetime, datetime], pd.DataFrame]
@@ -86,8 +88,8 @@ class _Review:
         rolled_back = "" if self.used is None else self._of_the_used(self.used)
         if self.tried is not None and self.registry.in_use(self.model) == self.used:
             self._of_the_tried(self.tried)
-        fault = self._why_none() or rolled_back
-        return Health(self.now, fault, bool(fault) and self._none_since_learned(), errors)
+        none = self._why_none()
+        return Health(self.now, none or rolled_back, bool(none) and self._none_since_learned(), errors)
 
     def _why_none(self) -> str:
         """Why no version is in use, if one was that could not stay; empty if that was a person's choice."""
@@ -112,7 +114,7 @@ class _Review:
 
     def _degraded(self, used: Version, since: pd.Timestamp) -> str:
         promised = promised_error(used)
-        recent = max(since, self._day(self.now - timedelta(days=WATCHED_DAYS)))
+        recent = max(since, self._day(self.now - timedelta(days=RECENT_DAYS + 1)))
         found = self.judged.compared(FALLBACK, who_of(used.number), recent)
         if promised is None or not found.surely_better or found.others <= self.terms.degraded_factor * promised[1]:
             return ""

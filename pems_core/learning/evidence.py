@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import wilcoxon
+
+from .network import Array
 
 LEAST_DAYS = 7
 """Fewer days decide nothing."""
@@ -52,6 +53,14 @@ def compared(mine: Sequence[float], others: Sequence[float]) -> Compared:
     days = pairs.shape[1]
     if not days:
         return Compared(0, float("nan"), float("nan"), 1.0)
-    off = pairs[0] - pairs[1]
-    chance = float(wilcoxon(off, alternative="less").pvalue) if days >= LEAST_DAYS and off.any() else 1.0
+    chance = _chance(pairs[0] - pairs[1]) if days >= LEAST_DAYS else 1.0
     return Compared(days, float(pairs[0].mean()), float(pairs[1].mean()), chance)
+
+
+def _chance(off: Array) -> float:
+    if not off.any():
+        return 1.0
+    # It takes a while to load, and most who start PEMS compare nothing.
+    from scipy.stats import wilcoxon
+
+    return float(wilcoxon(off, alternative="less").pvalue)
