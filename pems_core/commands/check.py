@@ -11,7 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 
 from pems_core.clock import SystemClock
-from pems_core.config import Config, ConfigError, load_config
+from pems_core.config import Config, ConfigError, LearningSection, SiteSection, load_config
+from pems_core.domain import PemsError
+from pems_core.learning.device_models import in_use
+from pems_core.learning.equipping import device_models
+from pems_core.learning.registry import ModelRegistry
 from pems_core.plugins import declared_sections, load_plugins
 from pems_core.protocols import Device
 from pems_core.runtime.build import Blueprint
@@ -43,6 +47,8 @@ def check(house: Path, defaults: bool, connect: bool, hours: float | None, relea
     show(Console(), config, blueprint.house.house.devices, defaults)
     if addresses:
         click.echo(f"alerts go to {addresses} addresses")
+    for line in planned_with(blueprint.models, config, blueprint.house.house.devices):
+        click.echo(line)
     if connect:
         inspect(blueprint, hours, release)
 
@@ -90,6 +96,22 @@ def let_go(blueprint: Blueprint) -> list[Finding]:
         Finding(name, "was let go", Verdict.FINE if how in (READ, TOLD) else Verdict.WRONG, how)
         for name, how in known.items()
     ]
+
+
+def planned_with(registry: ModelRegistry, config: Config, devices: Sequence[Device]) -> list[str]:
+    """Where the physical numbers of each device come from that can be identified; a line a device."""
+    said = []
+    for model in device_models(devices, config[SiteSection].timezone):
+        try:
+            found = in_use(model, registry) if config[LearningSection].identify else None
+        except PemsError as fault:
+            said.append(f"{model.device}: planned as in this file: {fault}")
+            continue
+        story = registry.story(model.model)
+        why = f"; {story[-1].why}" if story else "; nothing was identified yet"
+        numbers = "as in this file" if found is None else f"with version {found[0].number} of {model.model}"
+        said.append(f"{model.device}: planned {numbers}{why}")
+    return said
 
 
 def show(console: Console, config: Config, devices: Sequence[Device], defaults: bool) -> None:
