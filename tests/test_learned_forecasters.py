@@ -205,7 +205,8 @@ class TestChain:
         # From the first day, without any history of production.
         assert "weather services" in source()
         [outcome] = train([forecaster], known(roof), registry, NOON)
-        assert outcome.said == "version 1 is in use"
+        assert "version 1 foresees in shadow" in outcome.said
+        registry.use(PV, 1, NOON, "tester", "")
         assert adopt([forecaster], registry) == []
         assert "learned from this roof" in source()
         (tmp_path / "pv_kw-1.json").write_text("{}", encoding="utf-8")

@@ -18,7 +18,7 @@ from pems_core.clock import SystemClock
 from pems_core.commanding.store import Store
 from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, PemsError, SiteState, floor_time
 from pems_core.learning.registry import BrokenModel, ModelRegistry, NoSuchModel, Stage
-from pems_core.learning.training import adopt, train, why_learn
+from pems_core.learning.training import follow, train, why_learn
 from pems_core.learning.versioned import Versioned
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -158,12 +158,12 @@ class TestTraining:
         train([Pupil()], History(pd.DataFrame()), registry, NOW)
         registry.use("trial", 1, NOW, "tester", "")
         learner = Versioned(Pupil(), "UTC")
-        assert adopt([learner], registry) == []
+        assert follow([learner], registry) == []
         assert learner.used is not None
         assert getattr(learner.used.forecaster, "adopted", None) == {"k": 0.3}
         assert why_learn("trial", registry, NOW + timedelta(days=1), timedelta(days=7)) == ""
         (registry.folder / "trial-1.json").write_text("{}", encoding="utf-8")
-        (fault,) = adopt([learner], registry)
+        (fault,) = follow([learner], registry)
         assert "checksum" in fault
         assert learner.used is None
         assert "checksum" in why_learn("trial", registry, NOW, timedelta(days=7))
@@ -214,7 +214,7 @@ def test_a_household_is_learned_forecast_shown_and_taken_back_on_the_command_lin
 
     registry = ModelRegistry(tmp_path / "state" / "models")
     learner = Versioned(LearnedLoad("Europe/Prague", "CZ"), "Europe/Prague")
-    assert adopt([learner], registry) == []
+    assert follow([learner], registry) == []
     with Store(tmp_path / "state", SystemClock(), writing=False) as store:
         history = History(store.history(40))
     now = datetime.now(UTC)

@@ -50,7 +50,7 @@ def review(
     timezone: str,
     terms: Terms | None = None,
 ) -> Health:
-    """Judge the versions of a model, and bring each to the stage that it has earned.
+    """Judge the versions of a model by one of its series, and bring each to the stage that it has earned.
 
     Only whole days that are over count, so that asking again changes nothing.
 
@@ -116,11 +116,11 @@ class _Review:
         promised = promised_error(used)
         recent = max(since, self._day(self.now - timedelta(days=RECENT_DAYS + 1)))
         found = self.judged.compared(FALLBACK, who_of(used.number), recent)
-        if promised is None or not found.surely_better or found.others <= self.terms.degraded_factor * promised[1]:
+        as_promised = promised is not None and found.others <= self.terms.degraded_factor * promised[1]
+        if as_promised or not found.surely_better:
             return ""
-        name, error = promised
-        why = f"version {used.number} is degraded: its {name} is {found.others:.3g}, it promised {error:.3g}; "
-        why += f"the fallback is better: {found}"
+        told = "" if promised is None else f"its {promised[0]} is {found.others:.3g}, it promised {promised[1]:.3g}; "
+        why = f"version {used.number} is degraded: {told}the fallback is better: {found}"
         self.registry.use(self.model, None, self.now, BY, f"{why}; the fallback answers, and it is learned anew")
         return why
 

@@ -17,7 +17,8 @@ LEADS_H: Mapping[str, tuple[float, float]] = {
     "48 h": (24.0, 48.0),
 }
 """By the end of each: from when on it is."""
-DAY_AHEAD_H = 24.0
+FURTHEST_H = 48.0
+"""What is farther ahead is not compared."""
 LEAST_FORECASTS_A_DAY = 24
 """A day of which fewer values were foreseen is not judged."""
 FALLBACK = "fallback"
@@ -55,11 +56,11 @@ class Judged:
         return found
 
     def compared(self, who: str, other: str, since: pd.Timestamp | None = None) -> Compared:
-        """Errors of the day ahead by day, of values that both have foreseen at the same moment.
+        """Errors by day, of values that both have foreseen at the same moment.
 
         :param since: of days that begin after it.
         """
-        mine, others = self._day_ahead(who), self._day_ahead(other)
+        mine, others = self._ahead(who), self._ahead(other)
         if mine is None or others is None:
             return compared([], [])
         both = mine.merge(others, on=["cycle_at", "start", "day"], suffixes=("", "_other"))
@@ -77,11 +78,11 @@ class Judged:
         ]
         return len(moments[0] & moments[1]) / len(moments[1]) if moments[1] else 1.0
 
-    def _day_ahead(self, who: str) -> pd.DataFrame | None:
+    def _ahead(self, who: str) -> pd.DataFrame | None:
         frame = self.errors.get(who)
         if frame is None or frame.empty:
             return None
-        return frame.loc[frame["lead_h"] < DAY_AHEAD_H, ["cycle_at", "start", "day", "error"]]
+        return frame.loc[frame["lead_h"] < FURTHEST_H, ["cycle_at", "start", "day", "error"]]
 
 
 def judged(vintages: Mapping[str, pd.DataFrame], measured: "pd.Series[float]", timezone: str) -> Judged:

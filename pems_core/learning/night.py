@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pems_core.domain import History, PemsError
+import pandas as pd
 
-from .care import Terms, Vintages, review
+from pems_core.domain import QUARTER, History, PemsError
+
+from .care import LOOK_BACK, Terms, Vintages, review
 from .device_models import DeviceModel, Telemetry, tend
 from .registry import ModelRegistry
 from .training import Outcome, train, why_learn
@@ -24,6 +26,14 @@ class Past:
     vintages: Vintages
     telemetry: Telemetry
 
+    def measured(self, series: str, now: datetime) -> "pd.Series[float]":
+        """Quarter hours of what a model foresees; of prices, as they were when they applied."""
+        known = self.history.series(series)
+        if len(known):
+            return known
+        found = self.telemetry([series], now - LOOK_BACK, now)[series].dropna()
+        return found.resample(pd.Timedelta(QUARTER)).mean() if len(found) else found
+
 
 def judge(
     learners: Sequence[LearningForecaster],
@@ -38,9 +48,10 @@ def judge(
     for learner in learners:
         before = len(registry.story(learner.model))
         try:
-            for series in learner.series:
-                measured = past.history.series(series)
-                review(learner.model, series, registry, past.vintages, measured, now, timezone, terms)
+            # Its first series stands for all: feed-in follows the same spot price as import.
+            series = learner.series[0]
+            measured = past.measured(series, now)
+            review(learner.model, series, registry, past.vintages, measured, now, timezone, terms)
         except PemsError as fault:
             said.append(f"{learner.model}: not judged: {fault}")
         for use in registry.story(learner.model)[before:]:

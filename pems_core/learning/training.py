@@ -105,12 +105,28 @@ def _fault(version: Version, registry: ModelRegistry) -> str:
     return ""
 
 
-def adopt(learners: Sequence[Versioned], registry: ModelRegistry) -> Sequence[str]:
-    """Hand each learner its versions; what is wrong, in a line each: then it does without."""
+def adopt(learners: Sequence[Learner], registry: ModelRegistry) -> Sequence[str]:
+    """Hand each learner the version in use; what is wrong, in a line each: then it does without."""
+    faults = []
+    for learner in learners:
+        try:
+            version = registry.in_use(learner.model)
+            learner.adopt(None if version is None else registry.content(version))
+        except BrokenModel as fault:
+            learner.adopt(None)
+            faults.append(f"{learner.model}: {fault}")
+        except (PemsError, KeyError, TypeError, ValueError) as fault:
+            learner.adopt(None)
+            faults.append(f"{learner.model}: {type(fault).__name__}: {fault}")
+    return faults
+
+
+def follow(learners: Sequence[Versioned], registry: ModelRegistry) -> Sequence[str]:
+    """Hand each learner all its versions, as far as each is trusted; what is wrong, in a line each."""
     faults: list[str] = []
     for learner in learners:
         try:
-            faults += learner.adopt(registry)
+            faults += learner.follow(registry)
         except PemsError as fault:
             learner.used = learner.tried = learner.before = None
             faults.append(f"{learner.model}: {fault}")

@@ -92,7 +92,7 @@ class Versioned:
             found |= {stored_as(series, who_of(adopted.number)): forecast for series, forecast in said.items()}
         return found
 
-    def adopt(self, registry: ModelRegistry) -> Iterator[str]:
+    def follow(self, registry: ModelRegistry) -> Iterator[str]:
         """Take the versions as the registry has them; what is broken is told, a line each, and done without."""
         tried = registry.tried(self.model)
         self.on_trial = tried is not None and tried.stage is Stage.TRIAL

@@ -15,7 +15,7 @@ from pems_core.learning.device_models import DeviceModel, in_use
 from pems_core.learning.equipping import identified_numbers
 from pems_core.learning.monitor import FALLBACK, stored_as, who_of
 from pems_core.learning.registry import DATABASE, ModelRegistry
-from pems_core.learning.training import adopt
+from pems_core.learning.training import follow
 from pems_core.learning.versioned import Versioned
 from pems_core.protocols import Identifiable
 
@@ -70,7 +70,7 @@ class Learning:
         if changed == self._seen:
             return
         self._seen = changed
-        faults = [*adopt(self.learners, self.registry), *self._identified(), *self._judged()]
+        faults = [*follow(self.learners, self.registry), *self._identified(), *self._judged()]
         self.live.alerts.set(PLACE, "; ".join(dict.fromkeys(faults)))
 
     async def equip(self) -> None:

@@ -29,7 +29,7 @@ from pems_core.learning.care import Terms
 from pems_core.learning.monitor import FALLBACK, stored_as
 from pems_core.learning.night import Past, night
 from pems_core.learning.registry import ModelRegistry
-from pems_core.learning.training import adopt
+from pems_core.learning.training import follow
 from pems_core.learning.versioned import LearningForecaster, Versioned
 from pems_core.recording.ledger.ledger import Ledger
 
@@ -112,7 +112,7 @@ class Weeks:
 
     def cycle(self, now: datetime) -> None:
         """Foresee as the engine does, and beside it as it does once an hour."""
-        self.faults |= set(adopt([self.versioned], self.registry))
+        self.faults |= set(follow([self.versioned], self.registry))
         asyncio.run(self._cycle(now))
 
     async def _cycle(self, now: datetime) -> None:

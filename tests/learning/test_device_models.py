@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pems_growatt.inverter import HybridInverter
+from pems_heating_loxone.rooms import HeatedRooms
 
 from benchmarks.lived_in import lived_in
-from pems_core.devices import HeatedRoomsDevice, HybridInverterDevice
 from pems_core.domain import HybridInverterSpec
 from pems_core.learning.battery_model import BatteryModel
 from pems_core.learning.device_models import OtherHouse, in_use, tend
@@ -53,7 +54,7 @@ class TestRooms:
     def test_win_against_a_house_file_that_is_wrong_and_are_planned_with(
         self, telemetry: pd.DataFrame, registry: ModelRegistry
     ) -> None:
-        device = HeatedRoomsDevice("heating", SPEC)
+        device = HeatedRooms("heating", SPEC)
         (model,) = device_models([device], PRAGUE)
         said = tend(model, registry, Told(telemetry), NOW)
         assert "version 1 is in use" in said
@@ -124,8 +125,8 @@ class TestRooms:
     def test_gaps_and_missing_rooms_cost_only_what_they_touch(self, telemetry: pd.DataFrame) -> None:
         model = RoomsModel("heating", REALLY, PRAGUE)
         broken = telemetry.copy()
-        broken.iloc[-300:-270, broken.columns.get_loc("heating/kitchen_relay")] = np.nan
-        broken.iloc[-200:-100, broken.columns.get_loc("heating/store_temperature_c")] = np.nan
+        broken.loc[broken.index[-300:-270], "heating/kitchen_relay"] = np.nan
+        broken.loc[broken.index[-200:-100], "heating/store_temperature_c"] = np.nan
         since = NOW - timedelta(days=40)
         errors = foreseen_errors(REALLY, model.measured(Told(broken), since, NOW))
         assert errors.notna().all().all()
@@ -147,7 +148,7 @@ class TestBattery:
         assert "version 1 is in use" in said
         found = in_use(model, registry)
         assert found is not None
-        device = HybridInverterDevice("inverter", spec)
+        device = HybridInverter("inverter", spec)
         device.equip(found[1])
         battery = device.spec.battery
         assert battery is not None
@@ -172,8 +173,8 @@ class TestBattery:
 
 def test_numbers_that_were_recorded_make_the_same_device_again() -> None:
     battery = replace(FILE, capacity_kwh=8.1, charge_taper=((0.8, 1.0), (1.0, 0.4)))
-    inverter = HybridInverterDevice("inverter", HybridInverterSpec(10.0, battery=FILE))
-    rooms = HeatedRoomsDevice("heating", SPEC)
+    inverter = HybridInverter("inverter", HybridInverterSpec(10.0, battery=FILE))
+    rooms = HeatedRooms("heating", SPEC)
     numbers = {
         "inverter": identified_numbers(HybridInverterSpec(10.0, battery=battery)),
         "heating": identified_numbers(REALLY),
