@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pems_core.commanding.store import Store
 from pems_core.config import ConfigError
-from pems_core.domain import Forecasts, History, SiteState, SourceKind
+from pems_core.domain import Forecasts, History, SiteState
 from pems_core.forecasting.chain import ask
 from pems_core.forecasting.hygiene import cleaned
 from pems_core.forecasting.scoring import compared, scores
@@ -30,8 +30,8 @@ from pems_core.simulation.outlook import ForecastQuality, Outlook
 from pems_core.simulation.scenario import Scenario, read_scenario
 from pems_core.site import HouseFile
 from pems_core.sourcing.book import VintageBook
-from pems_core.sourcing.chains import SourceChain, weather_need
-from pems_core.sourcing.remembered import DayAhead, weather_sources
+from pems_core.sourcing.chains import SourceChain, pv_need, weather_need
+from pems_core.sourcing.remembered import DayAhead, foretelling
 
 from .inputs import default_house, house_from, moment
 from .ledger_options import opened
@@ -132,22 +132,25 @@ def _show_now(house: Path | None, scenario: Path | None, at: str | None, picture
 
 
 def _known(blueprint: Blueprint, now: datetime) -> tuple[History, list[str]]:
-    """What the house has measured and what it was told, and in words who told it of the weather."""
+    """What the house has measured and what it was told, and in words who told it of weather and PV."""
     with Store(blueprint.folder.make().path, blueprint.clock, writing=False) as store:
         measured = store.history(LEARN_DAYS)
     frame = measured if measured.empty else cleaned(measured, blueprint.house.measures).frame
     sources = create_sources(blueprint.manager, blueprint.config)
-    weather = [source for source in sources if source.kind is SourceKind.WEATHER]
-    if not weather or not blueprint.folder.sources.exists():
+    asked = foretelling(sources)
+    if not asked or not blueprint.folder.sources.exists():
         return History(frame), ["weather: no service was asked"]
     with closing(VintageBook(blueprint.folder.sources, blueprint.clock, writing=False)) as book:
-        chain = SourceChain(weather_need(), sorted(weather, key=lambda source: source.place), book)
-        table = chain.table(now - YESTERDAY, now + AHEAD, now)
-        before = DayAhead(book, weather_sources(sources)).table(now - LATELY, now - YESTERDAY)
-        told = [
-            f"weather: {said.source}, {(now - said.fetched_at) / timedelta(hours=1):.1f} h old, {quality.value}"
-            for said, quality in chain.ranked(now)
-        ]
+        table, told = pd.DataFrame(), []
+        for need in (weather_need(), pv_need()):
+            of_kind = sorted((s for s in sources if s.kind is need.kind), key=lambda source: source.place)
+            chain = SourceChain(need, of_kind, book)
+            table = table.combine_first(chain.table(now - YESTERDAY, now + AHEAD, now))
+            told += [
+                f"{need.kind}: {said.source}, {(now - said.fetched_at) / timedelta(hours=1):.1f} h old, {quality.value}"
+                for said, quality in chain.ranked(now)
+            ]
+        before = DayAhead(book, asked).table(now - LATELY, now - YESTERDAY)
     return History(frame, table.combine_first(before) if len(table) else None), told
 
 

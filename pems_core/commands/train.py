@@ -29,7 +29,7 @@ from pems_core.recording.ledger.ledger import Ledger
 from pems_core.runtime.build import Blueprint
 from pems_core.site import HouseFile
 from pems_core.sourcing.book import VintageBook
-from pems_core.sourcing.remembered import DayAhead, weather_sources
+from pems_core.sourcing.remembered import DayAhead, foretelling
 
 from .options import house_option
 from .run import blueprint_of
@@ -44,8 +44,8 @@ def known_of(file: HouseFile) -> House:
 
 
 def foretold_before(blueprint: Blueprint) -> pd.DataFrame | None:
-    """What was said of the weather of each day before it began; None if nobody was asked."""
-    sources = weather_sources(create_sources(blueprint.manager, blueprint.config))
+    """What was said of weather and PV of each day before it began; None if nobody was asked."""
+    sources = foretelling(create_sources(blueprint.manager, blueprint.config))
     if not sources or not blueprint.folder.sources.exists():
         return None
     now = blueprint.clock.now()

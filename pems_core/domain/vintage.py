@@ -18,6 +18,8 @@ class SourceKind(StrEnum):
     WEATHER = "weather"
     PRICES = "prices"
     EXCHANGE_RATE = "exchange_rate"
+    PV = "pv"
+    """What somebody foretells of this house's own production."""
 
 
 class NoAnswer(PemsError):

@@ -12,8 +12,8 @@ from pems_core.clock import Clock
 from pems_core.domain import SourceKind, Vintage
 from pems_core.protocols import Source
 from pems_core.sourcing.book import VintageBook
-from pems_core.sourcing.chains import SourceChain, price_need, quarters, rate_need, weather_need
-from pems_core.sourcing.remembered import DayAhead, weather_sources
+from pems_core.sourcing.chains import SourceChain, price_need, pv_need, quarters, rate_need, weather_need
+from pems_core.sourcing.remembered import DayAhead, foretelling
 
 from .alerts import HouseAlerts
 from .prices import KWH_PER_MWH, PriceBook
@@ -51,10 +51,10 @@ class Feeds:
     price_change_per_kwh: float
 
     def __post_init__(self) -> None:
-        needs = (weather_need(), price_need(MARKET), rate_need())
+        needs = (weather_need(), price_need(MARKET), rate_need(), pv_need())
         self.chains = {need.kind: SourceChain(need, self._of(need.kind), self.book) for need in needs}
         self._priced: tuple[object, ...] = ()
-        self._before = DayAhead(self.book, weather_sources(self.sources))
+        self._before = DayAhead(self.book, foretelling(self.sources))
 
     def _of(self, kind: SourceKind) -> list[Source]:
         return [source for source in self.sources if source.kind is kind]
@@ -106,12 +106,14 @@ class Feeds:
         return self.eur_rate
 
     def foretold(self, now: datetime) -> pd.DataFrame | None:
-        """What is said of the weather from yesterday on, in quarter hours; None if nobody has said anything.
+        """What is said of weather and PV from yesterday on, in quarter hours; None if nobody has said anything.
 
         Of the days before, what was said the evening before each: that is what forecasters learn from.
         """
-        chain = self.chains[SourceKind.WEATHER]
-        table = chain.table(now - YESTERDAY, now + AHEAD, now)
+        weather, pv = (
+            self.chains[kind].table(now - YESTERDAY, now + AHEAD, now) for kind in (SourceKind.WEATHER, SourceKind.PV)
+        )
+        table = weather.combine_first(pv)
         if table.empty:
             return None
         return table.combine_first(self._before.table(now - LATELY, now - YESTERDAY))

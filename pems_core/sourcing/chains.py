@@ -43,7 +43,7 @@ class Need:
         """How far it must reach."""
         if self.kind is SourceKind.PRICES:
             return published_until(now, self.market)
-        return now + WEATHER_AHEAD if self.kind is SourceKind.WEATHER else now - 5 * DAY
+        return now - 5 * DAY if self.kind is SourceKind.EXCHANGE_RATE else now + WEATHER_AHEAD
 
     def met(self, said: Vintage | None, now: datetime) -> bool:
         """Whether nothing has to be fetched."""
@@ -59,6 +59,10 @@ def weather_need(refresh: timedelta = HOUR) -> Need:
 
 def price_need(market: ZoneInfo) -> Need:
     return Need(SourceKind.PRICES, "day_ahead_price_eur_per_mwh", None, None, market)
+
+
+def pv_need(refresh: timedelta = HOUR) -> Need:
+    return Need(SourceKind.PV, "pv_kw", refresh, timedelta(hours=6))
 
 
 def rate_need() -> Need:

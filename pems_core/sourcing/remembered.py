@@ -15,9 +15,9 @@ from .chains import combined, quarters
 DAY = timedelta(days=1)
 
 
-def weather_sources(sources: Iterable[Source]) -> Sequence[str]:
-    """The names of those who are asked for weather, the first in front."""
-    asked = [source for source in sources if source.kind is SourceKind.WEATHER]
+def foretelling(sources: Iterable[Source]) -> Sequence[str]:
+    """The names of those who are asked for weather and for PV, the first of each in front."""
+    asked = [source for source in sources if source.kind in (SourceKind.WEATHER, SourceKind.PV)]
     return [source.name for source in sorted(asked, key=lambda source: source.place)]
 
 

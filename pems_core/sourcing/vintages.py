@@ -16,6 +16,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "dhi_w_m2": (0.0, 1200.0),
     "cloud_share": (0.0, 1.0),
     "wind_m_s": (0.0, 80.0),
+    "pv_kw": (0.0, 1000.0),
     # The harmonised limits of the European day-ahead coupling are -500 and 4000 EUR/MWh, and were 5000 for a while.
     "day_ahead_price_eur_per_mwh": (-1000.0, 10_000.0),
     "currency_per_eur": (1e-3, 1e5),

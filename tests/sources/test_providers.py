@@ -13,10 +13,11 @@ from pems_forecasters.sources.banks import CzechNationalBank, EuropeanCentralBan
 from pems_forecasters.sources.bright_sky import BrightSky
 from pems_forecasters.sources.entsoe import Entsoe
 from pems_forecasters.sources.exchanges import EnergyCharts, Ote, Smard
+from pems_forecasters.sources.forecast_solar import ForecastSolar
 from pems_forecasters.sources.met_norway import MetNorway
 from pems_forecasters.sources.open_meteo import OpenMeteo, PreviousRuns
 
-from pems_core.domain import HOUR, QUARTER, NoAnswer, Vintage
+from pems_core.domain import HOUR, QUARTER, NoAnswer, PvArray, Vintage
 from pems_core.protocols import Source
 from pems_core.sourcing import web as asking
 from pems_core.sourcing.vintages import vintage
@@ -228,6 +229,20 @@ async def test_clouds_dim_the_clear_sky() -> None:
     assert covered == pytest.approx(0.25 * clear)
 
 
+async def test_forecast_solar_gives_all_arrays_together_in_hours() -> None:
+    arrays = (PvArray(7.0, 35.0, 226.0), PvArray(6.5, 30.0, 90.0))
+    async with Provider(lambda _: samples.forecast_solar(date(2025, 3, 28))).running() as there:
+        said = await ForecastSolar(49.2, 16.6, arrays, url=there.url).fetch(NOW)
+    assert [request.path for request in there.asked] == [
+        "/estimate/49.2000/16.6000/35/46/7", "/estimate/49.2000/16.6000/30/-90/6.5",
+    ]  # fmt: skip
+    kw = said.frame["pv_kw"]
+    # Labelled by the start: 100 Wh between sunrise and 06:00, 1000 Wh in the hour before 07:00, 60 Wh after 16:00.
+    assert kw.iloc[:8].tolist() == pytest.approx([0.0] * 5 + [0.2, 2.0, 2.0])
+    assert kw.iloc[16:18].tolist() == pytest.approx([0.12, 0.0])
+    assert said.reaches("pv_kw") == datetime(2025, 3, 30, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("text", [samples.CNB, samples.CNB_CZECH], ids=["English", "Czech"])
 async def test_the_czech_bank_says_crowns_per_euro(text: str) -> None:
     async with Provider(lambda _: text).running() as there:
@@ -253,6 +268,7 @@ ALL: list[Any] = [
     Ote(),
     CzechNationalBank(),
     EuropeanCentralBank("CZK"),
+    ForecastSolar(49.2, 16.6, (PvArray(5.0, 35.0, 180.0),)),
 ]
 
 

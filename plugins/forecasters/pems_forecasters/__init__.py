@@ -25,7 +25,8 @@ def declare_config() -> tuple[str, type[Section]]:
 @hookimpl
 def create_sources(config: Config) -> list[Source]:
     section = config.get(SourcesSection)
-    return [] if section is None else section.sources(config[SiteSection])
+    arrays = [pv.array() for pv in config.all(PvSection)]
+    return [] if section is None else section.sources(config[SiteSection], arrays)
 
 
 @hookimpl

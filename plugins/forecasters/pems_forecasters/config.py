@@ -7,12 +7,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pems_core.config import Fault, Secret, Section, SiteSection
+from pems_core.domain import PvArray
 from pems_core.protocols import Source
 
 from .sources.banks import CzechNationalBank, EuropeanCentralBank
 from .sources.bright_sky import BrightSky
 from .sources.entsoe import Entsoe
 from .sources.exchanges import EnergyCharts, Ote, Smard
+from .sources.forecast_solar import ForecastSolar
 from .sources.met_norway import MetNorway
 from .sources.open_meteo import OpenMeteo
 
@@ -33,8 +35,18 @@ SMARD_FILTERS = {
 Weather = Literal["open_meteo", "bright_sky", "met_norway"]
 Exchange = Literal["energy_charts", "smard", "ote", "entsoe"]
 Bank = Literal["cnb", "ecb"]
+Supplier = Literal["forecast_solar"]
 AnySource = (
-    OpenMeteo | BrightSky | MetNorway | EnergyCharts | Smard | Ote | Entsoe | CzechNationalBank | EuropeanCentralBank
+    OpenMeteo
+    | BrightSky
+    | MetNorway
+    | EnergyCharts
+    | Smard
+    | Ote
+    | Entsoe
+    | CzechNationalBank
+    | EuropeanCentralBank
+    | ForecastSolar
 )
 ENSEMBLE = "open_meteo_ensemble"
 """Key of the ensemble's address; it is a server of its own."""
@@ -50,6 +62,7 @@ class SourcesSection(Section):
         (), description="energy_charts, smard, ote, entsoe; none: prices come from prices.csv or MQTT"
     )
     exchange_rate: tuple[Bank, ...] = Field((), description="cnb, ecb; none: eur_rate of [tariff] holds")
+    pv: tuple[Supplier, ...] = Field((), description="forecast_solar; none: PV is forecast from the weather alone")
     price_zone: str = Field("DE-LU", min_length=1, description='bidding zone of the prices, such as "CZ"')
     ensemble_model: str = Field("icon_seamless", description="of open_meteo, for quantiles; empty: none")
     entsoe_token: Secret | None = Field(None, description="token of entsoe")
@@ -89,16 +102,16 @@ class SourcesSection(Section):
 
     @property
     def _chains(self) -> Mapping[str, Sequence[str]]:
-        return {"weather": self.weather, "prices": self.prices, "exchange_rate": self.exchange_rate}
+        return {"weather": self.weather, "prices": self.prices, "exchange_rate": self.exchange_rate, "pv": self.pv}
 
     @property
     def _asked(self) -> set[str]:
         return {name for chain in self._chains.values() for name in chain}
 
-    def sources(self, site: SiteSection) -> list[Source]:
+    def sources(self, site: SiteSection, arrays: Sequence[PvArray] = ()) -> list[Source]:
         """The sources, each with its place in its chain."""
         return [
-            replace(self._source(name, site), place=place, **self._own(name))
+            replace(self._source(name, site, arrays), place=place, **self._own(name))
             for chain in self._chains.values()
             for place, name in enumerate(chain)
         ]
@@ -114,7 +127,7 @@ class SourcesSection(Section):
             own["calls_per_day"] = self.calls_per_day[name]
         return own
 
-    def _source(self, name: str, site: SiteSection) -> AnySource:
+    def _source(self, name: str, site: SiteSection, arrays: Sequence[PvArray]) -> AnySource:
         latitude, longitude, zone = site.latitude, site.longitude, self.price_zone
         token = self.entsoe_token.get_secret_value() if self.entsoe_token else ""
         by_name: dict[str, AnySource] = {
@@ -127,5 +140,6 @@ class SourcesSection(Section):
             "entsoe": Entsoe(zone.replace("-", "_"), token, MARKET_TIMEZONE),
             "cnb": CzechNationalBank(),
             "ecb": EuropeanCentralBank(site.currency),
+            "forecast_solar": ForecastSolar(latitude, longitude, tuple(arrays)),
         }
         return by_name[name]

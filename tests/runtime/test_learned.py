@@ -1,0 +1,75 @@
+"""A running house with models in its registry: they answer, and the simple forecast does when one is broken."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pems_forecasters.learned.pv import Roof
+from pems_forecasters.learned.pv_forecaster import LearnedPv
+
+from pems_core.domain import QUARTER, History, PvArray
+from pems_core.forecasting.sun import Sky, pv_kw
+from pems_core.learning.registry import ModelRegistry
+from pems_core.learning.training import train
+from tests.sources import samples
+from tests.sources.provider import Provider
+
+from .conftest import START, Start, wait_for
+from .test_feeds import asking, world
+
+ARRAY = """
+[[pv]]
+peak_kw = 5.0
+tilt_deg = 35.0
+azimuth_deg = 180.0
+"""
+ROOF = Roof((PvArray(5.0, 35.0, 180.0),), 49.2, 16.6, "Europe/Prague")
+
+
+def half_of_physics() -> History:
+    """A roof that gives half of what physics says, whatever the sky."""
+    index = pd.date_range(START - timedelta(days=30), START, freq=QUARTER, inclusive="left")
+    sky, random = Sky.at(index, QUARTER, ROOF.latitude, ROOF.longitude), np.random.RandomState(1)
+    ghi = sky.clear["ghi"] * np.repeat(0.2 + 0.8 * random.rand(31), 96)[: len(index)]
+    given = pv_kw(ROOF.arrays, sky, sky.split(ghi), pd.Series(0.0, index=index))
+    table = {"pv_kw": 0.5 * given, "ghi_w_m2": ghi, "outdoor_temperature_c": 0.0}
+    return History(pd.DataFrame(table, index=index))
+
+
+def source_of_pv(running: Any) -> str:
+    report = running.engine.live.report
+    found = report.forecasts.series.get("pv_kw") if report else None
+    return found.source if found else ""
+
+
+async def test_a_model_answers_and_is_done_without_and_told_when_its_file_breaks(
+    start_engine: Start, tmp_path: Path
+) -> None:
+    registry = ModelRegistry(tmp_path / "state" / "models")
+    [outcome] = train([LearnedPv(ROOF)], half_of_physics(), registry, START)
+    assert outcome.said == "version 1 is in use"
+    async with Provider(world()).running() as there:
+        options = asking(there)
+        options["more"] += ARRAY
+        async with start_engine(**options) as running:
+            await wait_for(lambda: "learned from this roof" in source_of_pv(running), 60.0)
+        (tmp_path / "state" / "models" / "pv_kw-1.json").write_text("{}", encoding="utf-8")
+        async with start_engine(**options) as running:
+            await wait_for(lambda: "weather services" in source_of_pv(running), 60.0)
+            told = [alert.text for alert in running.engine.live.alerts.own if alert.place == "learning"]
+    assert "pv_kw-1.json: found another checksum" in told[0]
+
+
+async def test_a_supplied_forecast_of_pv_is_asked_for_and_used(start_engine: Start) -> None:
+    answers = world(fs=lambda _: samples.forecast_solar(date(2025, 1, 15)))
+    async with Provider(answers).running() as there:
+        options = asking(there)
+        more = options["more"].replace("[sources]\n", '[sources]\npv = ["forecast_solar"]\n')
+        options["more"] = more.replace("open_meteo =", f'forecast_solar = "{there.url}/fs"\nopen_meteo =') + ARRAY
+        async with start_engine(**options) as running:
+            await wait_for(lambda: "supplied, as it was said" in source_of_pv(running), 60.0)
+            expected = running.engine.live.report.forecasts["pv_kw"]
+    # 1000 Wh an hour by day.
+    assert expected[1] == 1.0
