@@ -16,6 +16,7 @@ from pems_forecasters.learned.pv import Roof
 from pems_forecasters.learned.pv_forecaster import LearnedPv
 from pems_forecasters.prices import FEED_IN, IMPORT, SPOT, PriceForecaster
 from pems_forecasters.sun import GHI, PV, SunForecaster
+from pems_forecasters.supplied import AsSupplied
 
 from pems_core.domain import HOUR, QUARTER, History, Horizon, PemsError, PvArray, SiteState
 from pems_core.forecasting.chain import ask, ranked
@@ -152,7 +153,8 @@ class TestSuppliedPv:
         return History(roof.loc[roof.index < now, [PV]], pd.DataFrame({PV: told}))
 
     def test_is_used_as_it_was_said_on_the_first_day(self, roof: pd.DataFrame) -> None:
-        answer = SuppliedPv(PRAGUE).expected(AHEAD, STATE, self.known(roof))[PV]
+        chain = ranked([SunForecaster(ARRAYS, 49.2, 16.6), AsSupplied(), SuppliedPv(PRAGUE)])
+        answer = asyncio.run(ask(chain, AHEAD, STATE, self.known(roof))).forecasts.series[PV]
         assert answer.source == "supplied, as it was said"
         said = self.known(roof).outlook(PV).resample(HOUR).mean().reindex(pd.DatetimeIndex(AHEAD.starts))
         assert answer.values == pytest.approx(said.to_numpy())

@@ -49,7 +49,8 @@ async def test_a_model_answers_and_is_done_without_and_told_when_its_file_breaks
 ) -> None:
     registry = ModelRegistry(tmp_path / "state" / "models")
     [outcome] = train([LearnedPv(ROOF)], half_of_physics(), registry, START)
-    assert outcome.said == "version 1 is in use"
+    assert outcome.version is not None
+    registry.use("pv_kw", outcome.version.number, START, "tester", "it is good")
     async with Provider(world()).running() as there:
         options = asking(there)
         options["more"] += ARRAY

@@ -14,6 +14,7 @@ from .learned.pv_forecaster import LearnedPv
 from .load import LoadForecaster
 from .prices import PriceForecaster
 from .sun import SunForecaster
+from .supplied import AsSupplied
 from .weather import TemperatureForecaster
 
 
@@ -43,6 +44,7 @@ def create_forecasters(config: Config) -> list[Forecaster]:
         LoadForecaster(site.timezone),
         SuppliedPv(site.timezone),
         LearnedPv(Roof(arrays, site.latitude, site.longitude, site.timezone)),
+        AsSupplied(),
         SunForecaster(arrays, site.latitude, site.longitude),
         TemperatureForecaster(site.timezone),
         CarbonForecaster(),

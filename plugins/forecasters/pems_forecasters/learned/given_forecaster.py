@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, SiteState
-from pems_forecasters.quarters import measured_before, onto, quarters_ahead, quarters_of
+from pems_forecasters.quarters import measured_before, quarters_ahead, quarters_of
 from pems_forecasters.sun import PV
 
 from . import given
@@ -17,16 +17,10 @@ from .forecasters import KNOWN_FOR, with_quantiles
 from .trees import CannotLearn
 from .wall_clock import Days, ahead_of
 
-GIVEN = PV
-"""The name by which sources tell it."""
-
 
 @dataclass
 class SuppliedPv:
-    """What somebody foretells of this house's PV, corrected once enough is known of him, and as he says it before.
-
-    It answers where something is said of the day ahead.
-    """
+    """What somebody foretells of this house's PV, put right; it answers where something is said of the time ahead."""
 
     timezone: str
     name: str = "pv_given"
@@ -36,7 +30,7 @@ class SuppliedPv:
 
     def learn(self, history: History) -> Learned:
         """See `Learner.learn`."""
-        said, measured = history.outlook(GIVEN), quarters_of(history, PV)
+        said, measured = history.outlook(PV), quarters_of(history, PV)
         if said.empty or measured.empty:
             found = "nobody who foretells it" if said.empty else "nothing measured"
             raise CannotLearn(f"found {found}; a forecast of {PV} and what became of it are needed")
@@ -61,16 +55,10 @@ class SuppliedPv:
 
     def expected(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         """See `Forecaster.forecast`."""
-        said, ahead = history.outlook(GIVEN), quarters_ahead(horizon)
-        if said.reindex(ahead).isna().all():
-            return {}
+        said, ahead = history.outlook(PV), quarters_ahead(horizon)
         measured = measured_before(history, PV, state.now, KNOWN_FOR)
-        if self._known is None or measured.empty:
-            # Beyond its end nothing is said; the forecaster of the sun knows more than nothing.
-            values = np.asarray(said.reindex(ahead), dtype=np.float64)
-            if np.isnan(values).any():
-                return {}
-            return {PV: Forecast(onto(horizon, ahead, values), "supplied, as it was said", state.now)}
+        if self._known is None or measured.empty or said.reindex(ahead).isna().all():
+            return {}
         supplied = self._supplied(said, measured, ahead[-1])
         found = self._known.predict(supplied, ahead_of(supplied.given, state.now, ahead))
         if not np.isfinite(found).all():
