@@ -48,7 +48,7 @@ class Cycles:
     learning: Learning | None = None
 
     def __post_init__(self) -> None:
-        self._price_tags = PriceTags(self.live)
+        self.price_tags = PriceTags(self.live)
 
     async def run(self) -> None:
         """Plan until cancelled."""
@@ -61,7 +61,7 @@ class Cycles:
                 await self.plan(reasons)
                 reasons = await live.triggers.wait(next_due(live.now, live.every))
         finally:
-            await self._price_tags.end()
+            await self.price_tags.end()
 
     async def watch_forecasts(self) -> None:
         """Look at the forecasts now and then until cancelled: the sky may be another than the plan was made for."""
@@ -95,7 +95,7 @@ class Cycles:
                 before,
                 overrides,
                 peak_so_far_kw=peak_kw,
-                foreseen=self._price_tags.ask,
+                foreseen=self.price_tags.ask,
             )
         except PemsError as fault:
             live.alerts.begin("cycle", f"no plan: {fault}", Severity.CRITICAL)
@@ -117,7 +117,7 @@ class Cycles:
         live.followed = Followed(plan, report.state, report.forecasts)
         live.alerts.set("cycle", "; ".join(report.faults))
         live.alerts.set("prices", self._price_fault(report), rule="stale_data")
-        self._price_tags.answer(report)
+        self.price_tags.answer(report)
         self.watch.follower.follow()
         live.commanding.store.keep_plan(plan)
         self._judge_search(plan)

@@ -114,7 +114,7 @@ class Engine:
             self.finished = [*self.finished, self.learning.beside]
         self.requests = Requests(live, self.follower)
         self.contract = Contract(live, self.outbox, self.requests, self.prefix, self._alerts)
-        self.requests.changed = self.contract.changes
+        self.requests.changed = self.cycles.price_tags.tagged = self.contract.changes
         self.contract.told = [one.told for one in (self.recording, self.chronicle, self.notifier) if one is not None]
         if self.savings is not None:
             self.savings.tell = lambda said: self.outbox.keep("savings", said)

@@ -1,7 +1,7 @@
 """What an override costs: the same house, at the same moment, planned without it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pems_core.domain import CycleReport, Forecasts, NoPlan, Override, Plan, Rung, SiteState
@@ -34,6 +34,8 @@ class PriceTags:
     """
 
     live: Live
+    tagged: Callable[[], None] = lambda: None
+    """Told that an override has its price tag."""
     _open: _Question | None = field(default=None, init=False)
     """Whose plan is being made."""
     _pricing: dict[asyncio.Task[None], _Question] = field(default_factory=dict, init=False)
@@ -90,6 +92,7 @@ class PriceTags:
                 # Who may choose more freely cannot pay more: what is below zero is the solver's gap.
                 costs = max(0.0, question.obeys.result().cost - without.cost)
                 self.live.commanding.overrides.price(override, costs)
+                self.tagged()
         except Exception as error:  # noqa: BLE001 - an override without a price tag is still obeyed
             self.live.alerts.begin("price tags", f"{type(error).__name__}: {error}")
         else:

@@ -246,4 +246,4 @@ function measured (devices, siteState) {
   return points
 }
 
-module.exports = { House, TOPICS, understood, checked }
+module.exports = { House, NEEDED, TOPICS, understood, checked }

@@ -4,6 +4,8 @@
 const { siteOf, listen, trouble } = require('./shared')
 
 const AT_MOST_EVERY_MS = 300
+/** What belongs together comes together: so long is waited for the rest of it. */
+const TOGETHER_MS = 20
 
 module.exports = function (RED) {
   function PemsHouse (config) {
@@ -12,14 +14,19 @@ module.exports = function (RED) {
     const site = siteOf(RED, node, config)
     if (site === null) return
     let waiting = null
+    let toldAt = 0
 
     const tell = () => {
       waiting = null
+      toldAt = Date.now()
       const why = trouble(site)
       node.status(why ? { fill: 'yellow', shape: 'ring', text: why } : { fill: 'green', shape: 'dot', text: site.house.status.state })
       node.send({ topic: 'house', payload: { ...site.house.snapshot(site.now), by_hand: site.byHand.all, may_ask: mayAsk() } })
     }
-    const soon = () => { waiting = waiting || setTimeout(tell, AT_MOST_EVERY_MS) }
+    const soon = () => {
+      const restMs = Math.min(AT_MOST_EVERY_MS, toldAt + AT_MOST_EVERY_MS - Date.now())
+      waiting = waiting || setTimeout(tell, Math.max(TOGETHER_MS, restMs))
+    }
     let ticks = 0
     listen(node, site, { change: soon, tick: () => { if (++ticks % 10 === 0) soon() } })
     node.on('close', () => clearTimeout(waiting))

@@ -1,7 +1,7 @@
 'use strict'
 const assert = require('node:assert')
 const test = require('node:test')
-const { House, TOPICS } = require('../lib/house')
+const { House, NEEDED, TOPICS } = require('../lib/house')
 
 const NOW = Date.parse('2025-01-15T10:00:00Z')
 const text = (said) => JSON.stringify(said)
@@ -82,4 +82,55 @@ for (const topic of TOPICS) {
 test('names every key that is missing', () => {
   assert.throws(() => house(['decision/inverter/mode', { device: 'inverter', valid_from: '2025-01-15T10:00' }]),
     /id: found undefined.*control: found.*valid_from: found "2025-01-15T10:00"; allowed: a time with its zone.*valid_until/)
+})
+
+const GOOD = {
+  site: { name: 'home', timezone: 'Europe/Prague', currency: 'CZK' },
+  comfort: { device: 'heating' },
+  status: { state: 'running' },
+  heartbeat: BEAT,
+  plan: { made_at: '2025-01-15T10:00:00Z', starts: [], ends: [] },
+  price: { at: '2025-01-15T10:00:00Z', steps: [] },
+  savings: {},
+  emergency: { stopped: false },
+  alerts: { alerts: [] },
+  alert: { severity: 'info', place: 'a', text: 'x' },
+  error: { topic: 'override/set', faults: ['x'] },
+  state: { device: 'inverter', points: {} },
+  controls: { device: 'inverter', controls: [] },
+  release: { device: 'inverter', wire: [] },
+  lease: { device: 'inverter', until: '2025-01-15T10:00:00Z' },
+  decision: { id: 'd', device: 'inverter', control: 'mode', valid_from: '2025-01-15T10:00:00Z', valid_until: '2025-01-15T10:15:00Z' },
+  override: { device: 'inverter', control: 'mode', until: '2025-01-15T10:00:00Z' },
+  carry: { request: 'r', id: 'i', device: 'inverter', control: 'mode', wire: [], expires_at: '2025-01-15T10:00:00Z' }
+}
+const WRONG = [null, undefined, '', ' soon', 3, -1e400, true, [], {}, '2025-01-15T10:00', '2025-13-45T10:00:00Z']
+
+test('every topic has a good example, and refuses whatever it needs and does not find', () => {
+  const names = { 0: '', 1: '/inverter', 2: '/inverter/mode' }
+  assert.deepEqual(Object.keys(GOOD).sort(), TOPICS.map((topic) => topic.split('/')[0]).sort())
+  let refused = 0
+  for (const topic of TOPICS) {
+    const [kind, ...rest] = topic.split('/')
+    const place = kind + names[rest.length]
+    const found = house()
+    const before = text(house().snapshot(NOW))
+    for (const payload of ['no json', '3', 'null', '[1]', '"x"', '{', '\u0000']) {
+      assert.throws(() => found.hear(place, payload, NOW), new RegExp(`^Error: ${place}: found .*allowed: `), `${place} ${payload}`)
+    }
+    for (const key of Object.keys(GOOD[kind])) {
+      for (const wrong of WRONG) {
+        // What is of the right kind is right; which kind that is shows the good example.
+        const good = GOOD[kind][key]
+        const alike = typeof wrong === typeof good && Array.isArray(wrong) === Array.isArray(good) && wrong !== null && wrong !== '' && wrong !== -Infinity
+        const isTime = /^\d{4}-/.test(good)
+        if ((alike && !isTime) || !(key in NEEDED[kind])) continue
+        assert.throws(() => found.hear(place, text({ ...GOOD[kind], [key]: wrong }), NOW), new RegExp(`${key}: found .*allowed: `), `${place} ${key} ${wrong}`)
+        refused++
+      }
+    }
+    assert.equal(text(found.snapshot(NOW)), before, place)
+    found.hear(place, text(GOOD[kind]), NOW)
+  }
+  assert.ok(refused > 200, String(refused))
 })
