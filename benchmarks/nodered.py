@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ from pems_core.config import MqttSection, NodeRedSection
 from pems_core.domain import NotDelivered
 from pems_core.nodered import NodeRed
 from pems_core.runtime.carriage import NodeRedCarriage
+from pems_core.runtime.outbox import as_text
 from pems_core.runtime.payloads import Applied, CarrierSaid, understood
+from pems_core.runtime.words import instant
 from pems_core.transport.mqtt import MqttConnection
 
 from .live_broker import Broker
@@ -32,6 +34,7 @@ WHILE_AWAY = 20
 PERCENTILE = 95
 STARTS_WITHIN_S = 30.0
 SETTLES_S = 3.0
+BEATS_EVERY_S = 1.0
 
 
 class Front:
@@ -48,7 +51,7 @@ class Front:
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
         """Run from entering to leaving."""
-        runs = (self.line.run(), self._applied(), self._carrier(), self._devices())
+        runs = (self.line.run(), self._beats(), self._applied(), self._carrier(), self._devices())
         tasks = [asyncio.ensure_future(run) for run in runs]
         try:
             yield
@@ -65,6 +68,14 @@ class Front:
     async def say(self, text: str) -> None:
         wire = {"transport": "mqtt", "topic": f"device/{text}", "payload": text, "qos": 1}
         await self.carriage.say(DEVICE, wire, None, self.line, lambda: self.line.publish(f"direct/{text}", text))
+
+    async def _beats(self) -> None:
+        """As PEMS does: Node-RED carries nothing before it knows what time that has."""
+        while True:
+            beat = {"counter": 1, "healthy": True, "valid_for_s": 60.0, "at": instant(self.clock.now()), "speed": 1.0}
+            with suppress(NotDelivered):
+                await self.line.publish(f"{BASE}/heartbeat", as_text(beat))
+            await asyncio.sleep(BEATS_EVERY_S)
 
     async def _applied(self) -> None:
         async with self.line.messages(f"{BASE}/applied/+/+", qos=1) as messages:

@@ -35,9 +35,10 @@ from .words import (
 
 log = logging.getLogger(__name__)
 
-HEARD = (
-    "override/set", "override/clear", "emergency/set", "stage/set", "prices/set", "alert/ack", "applied/+/+", "carrier",
-)  # fmt: skip
+ASKED = ("override/set", "override/clear", "emergency/set", "stage/set", "prices/set", "alert/ack")
+ANSWERED = ("applied/+/+", "carrier")
+"""What Node-RED tells of what it carries."""
+HEARD = (*ASKED, *ANSWERED)
 TOLD = (
     "status", "heartbeat", "site", "plan", "price", "savings", "emergency", "alert", "alerts", "error",
     "comfort/+", "state/+", "controls/+", "release/+", "lease/+", "carry/+", "decision/+/+", "override/+/+",
@@ -84,7 +85,11 @@ class Contract:
 
     async def listen(self, line: MqttLine) -> None:
         """Take requests until cancelled."""
-        await asyncio.gather(*(self._listen_to(line, topic) for topic in HEARD))
+        await asyncio.gather(*(self._listen_to(line, topic) for topic in ASKED))
+
+    async def listen_to_carrier(self, line: MqttLine) -> None:
+        """Hear until cancelled what became of messages that Node-RED carries."""
+        await asyncio.gather(*(self._listen_to(line, topic) for topic in ANSWERED))
 
     async def _listen_to(self, line: MqttLine, topic: str) -> None:
         async with line.messages(f"{self.prefix}/{topic}", qos=1) as messages:

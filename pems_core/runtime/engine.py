@@ -157,7 +157,11 @@ class Engine:
         """What must go on until the devices are given back."""
         transports = [(f"transport {t.name}", self._supervised(t)) for t in self.live.transports]
         carriers: Named = [*transports, ("dispatcher", self.live.commanding.dispatcher.run())]
-        return [*carriers, ("outbox", self.outbox.run())] if self.mqtt else carriers
+        if not self.mqtt:
+            return carriers
+        # Giving back goes through Node-RED too: its answers are waited for to the last.
+        answers = self.contract.listen_to_carrier(self.lines.mqtt)
+        return [*carriers, ("outbox", self.outbox.run()), ("carriage", answers)]
 
     def _own_tasks(self) -> Named:
         tasks: Named = [

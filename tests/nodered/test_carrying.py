@@ -11,6 +11,7 @@ import pytest
 
 from pems_core.domain import NotDelivered
 from pems_core.nodered import FOLDER, NodeRed
+from pems_core.runtime.contract import TOLD
 from tests.brokers import Mosquitto
 from tests.runtime.conftest import Running, Start, wait_for
 
@@ -43,6 +44,20 @@ async def test_a_command_reaches_its_device_through_node_red_and_is_reported(
         asked = [request for request in requests if "grid_first" in request["wire"][0]["payload"]]
         assert sum(told.get("mode") == "grid_first" for _, told in running.server.heard) == len(asked) == 1
         assert running.ears.last("lease/inverter")["until"] > running.ears.last("heartbeat")["at"]
+
+
+async def test_at_its_end_pems_gives_back_through_node_red_and_hears_that_it_is_done(
+    start_engine: Start, start_nodered: Front
+) -> None:
+    async with start_nodered(), start_engine(more=CARRIED) as running:
+        await carried(running)
+        await wait_for(lambda: running.server.told.get("mode"))
+        running.engine.end("the test says so")
+        ended = await running.ended
+        assert ended.released == {"inverter": True}
+        last = running.ears.said["carry/inverter"][-1]
+        assert last["releases"]
+        assert _applied(running)[-1]["request"] == last["request"]
 
 
 async def test_none_of_many_decisions_is_lost_or_doubled(
@@ -277,6 +292,7 @@ async def test_refuses_wrong_payloads_on_every_topic_with_their_place_and_sends_
         await client.subscribe([("#", 1)])
         listening = asyncio.create_task(dead.listen(client))
         await wait_for(lambda: any(topic == "pems/trial/carrier" for topic, _ in dead.heard))
+        assert {topic.split("/")[0] for topic, _ in WRONG} == {topic.split("/")[0] for topic in TOLD}
         for topic, payload in WRONG:
             await client.publish(f"pems/trial/{topic}", payload, qos=1)
         wanted = {topic for topic, _ in WRONG}

@@ -70,15 +70,20 @@ class Visit:
 Open = Callable[..., Awaitable[Visit]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
-    """The example house in the afternoon, with its first plan made."""
+def require_pages() -> None:
+    """Skip what needs Node-RED where it is not installed, except in CI, where it must be."""
     try:
         nodered_program()
     except NotInstalled as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
+    """The example house in the afternoon, with its first plan made."""
+    require_pages()
     one = Home(tmp_path_factory.mktemp("home"), speed=SPEED)
     async with one.living():
         async with asyncio.timeout(PATIENT_MS / 1000):
@@ -96,12 +101,14 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(home: Home, browser: Browser) -> AsyncIterator[Open]:
+async def visit(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[Open]:
     """Opens pages; afterwards each is held to what all pages must keep."""
     visits: list[Visit] = []
     async with AsyncExitStack() as stack:
 
-        async def opened(view: str, theme: str = "light", language: str = "en-GB", phone: bool = True) -> Visit:
+        async def opened(
+            view: str, theme: str = "light", language: str = "en-GB", phone: bool = True, home: Home | None = None
+        ) -> Visit:
             context: BrowserContext = await browser.new_context(
                 viewport=PHONE if phone else TABLET,  # type: ignore[arg-type]
                 color_scheme="dark" if theme == "dark" else "light",
@@ -109,7 +116,7 @@ async def visit(home: Home, browser: Browser) -> AsyncIterator[Open]:
                 has_touch=phone,
             )
             stack.push_async_callback(context.close)
-            one = Visit(await context.new_page(), home)
+            one = Visit(await context.new_page(), home or request.getfixturevalue("home"))
             visits.append(one)
             await one.go(view)
             return one

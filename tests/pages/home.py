@@ -2,11 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+import signal
+import subprocess
+import sys
+import time as wall
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
+
+import aiomqtt
 
 from pems_core.clock import Clock, FastClock
 from pems_core.commands.inputs import GENERATED_START, example_house, scenario_from
@@ -20,6 +26,8 @@ from pems_core.simulation.live_trial import TrialHouse, generated_outlook, live_
 from pems_core.simulation.patient_clock import PatientClock
 from pems_core.site import read_house
 from tests.brokers import Mosquitto
+
+from .lone_core import shared_clock
 
 SITE = "reference"
 SOLVER = re.compile(r"^\[solver\]\n(?:(?!^\[)[^\n]*\n)*", re.MULTILINE)
@@ -39,6 +47,7 @@ class Home:
     :param day: local day on which the house starts to live, and at which time.
     :param horizon_hours: of the plans; short ones for tests that have no need of more.
     :param patient: whether its clock waits for a busy machine; not where times are measured.
+    :param carries: devices that are told through Node-RED.
     """
 
     folder: Path
@@ -47,6 +56,7 @@ class Home:
     begins: time = time(14, 50)
     horizon_hours: float | None = 12
     patient: bool = True
+    carries: Sequence[str] = ()
     broker: Mosquitto = field(init=False)
     house: TrialHouse = field(init=False)
     clock: Clock = field(init=False)
@@ -115,8 +125,11 @@ class Home:
     def pages(self) -> str:
         return self.front.pages
 
+    def _new_clock(self, begin: datetime) -> Clock:
+        return PatientClock(begin, self.speed) if self.patient else FastClock(begin, self.speed)
+
     def _build(self) -> None:
-        file = live_house_file(example_house(), self.folder, self.broker.url)
+        file = live_house_file(example_house(), self.folder, self.broker.url, self.carries)
         if self.horizon_hours is not None:
             text = SOLVER.sub("", file.read_text())
             quick = QUICK_SOLVER.format(hours=self.horizon_hours)
@@ -126,6 +139,54 @@ class Home:
         built = read_house(config, plugins)
         scenario, _ = scenario_from(built, None, None, 4, 1, self.day)
         begin = datetime.combine(self.day, self.begins, built.site.zone).astimezone(scenario.start.tzinfo)
-        self.clock = PatientClock(begin, self.speed) if self.patient else FastClock(begin, self.speed)
+        self.clock = self._new_clock(begin)
         self._blueprint = Blueprint(config, plugins, self.clock, self.folder, [generated_outlook(scenario, 1)])
         self.house = TrialHouse.of(built, scenario, self.clock, self.broker.port)
+
+
+class Apart(Home):
+    """The same with the engine as a process of its own, which can be killed. Its clock waits for nobody."""
+
+    _began: float = 0.0
+    _process: subprocess.Popen[bytes] | None = None
+
+    def _new_clock(self, begin: datetime) -> Clock:
+        self._begin, self._began = begin, wall.monotonic()
+        return shared_clock(begin, self._began, self.speed)
+
+    async def start_core(self) -> None:
+        words = [str(self.folder), self._begin.isoformat(), repr(self._began), str(self.speed)]
+        run = [sys.executable, "-m", "tests.pages.lone_core", *words]
+        with (self.folder / "core.log").open("ab") as log:
+            self._process = subprocess.Popen(run, stdout=log, stderr=log)  # noqa: ASYNC220 - it returns at once
+
+    async def stop_core(self) -> None:
+        """End it in good order."""
+        await self._end_core(signal.SIGTERM)
+
+    async def kill_core(self) -> None:
+        """`kill -9`"""
+        await self._end_core(signal.SIGKILL)
+
+    async def _end_core(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            await asyncio.to_thread(self._process.wait, 60)
+            self._process = None
+
+    async def _heard(self) -> None:
+        """Its line is up once it says anything."""
+        async with aiomqtt.Client("127.0.0.1", self.broker.port) as client:
+            await client.subscribe(f"pems/{SITE}/heartbeat", qos=1)
+            await anext(aiter(client.messages))
+
+    async def settled(self) -> None:
+        """Wait until both devices are held under a plan."""
+        async with aiomqtt.Client("127.0.0.1", self.broker.port) as client:
+            await client.subscribe(f"pems/{SITE}/lease/+", qos=1)
+            leased: set[str] = set()
+            async for message in client.messages:
+                if message.payload:
+                    leased.add(str(message.topic))
+                if len(leased) == 2:
+                    return

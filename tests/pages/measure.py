@@ -95,7 +95,7 @@ async def measure(taps: int) -> None:
             rooms = [str(await room.get_attribute("data-room")) for room in await setting.locator("[data-room]").all()]
             for k in range(taps):
                 room = await rested(home, heard, rooms)
-                parts = await tap(setting, showing, heard, room)
+                parts = await tap(setting, showing, heard, room, told(home, room)[0])
                 for name, took_s in parts.items():
                     found.setdefault(name, []).append(took_s)
                 print(f"{k + 1:2d} {room}: {', '.join(f'{n} {s:.3f}' for n, s in parts.items())}", flush=True)
@@ -111,17 +111,23 @@ async def measure(taps: int) -> None:
         )
 
 
-async def tap(setting: Page, showing: Page, heard: Ears, room: str) -> dict[str, float]:
-    """Set a room by hand; how long each part of it took [s]."""
+async def tap(setting: Page, showing: Page, heard: Ears, room: str, now_c: object) -> dict[str, float]:
+    """Set a room by hand; how long each part of it took [s].
+
+    :param now_c: the setpoint that the room was told last [°C].
+    """
     override = f"{BASE}/override/heating/{room}_setpoint_c"
     await setting.click(f'[data-room="{room}"]')
-    await setting.get_by_label("More").click()
-    wish = float((await setting.inner_text(".turn output")).split()[0])
+    wish = None
+    # What the room does already needs no command.
+    while wish in (None, now_c):
+        await setting.get_by_label("More").click()
+        wish = float((await setting.inner_text(".turn output")).split()[0])
     tapped = perf_counter()
     await setting.click('[data-test="apply"]')
     asked = await heard.first(f"{BASE}/override/set", tapped)
     setpoint = f"loxone/temperature/{room}/setpoint"
-    told = await heard.first(setpoint, asked, lambda text: f'"target_temperature": {wish}' in text)
+    carried = await heard.first(setpoint, asked, lambda text: f'"target_temperature": {wish}' in text)
     tag = f'[data-override="heating/{room}_setpoint_c"] [data-test="price-tag"]'
     await showing.wait_for_function(
         f"document.querySelector('{tag}')?.innerText.match(/cost|saves/)", timeout=PATIENT_MS, polling=20
@@ -129,20 +135,17 @@ async def tap(setting: Page, showing: Page, heard: Ears, room: str) -> dict[str,
     seen = perf_counter()
     shown = await heard.first(override, asked)
     priced = await heard.first(override, asked, lambda text: text and json.loads(text)["costs"] is not None)
-    parts = (asked - tapped, told - asked, shown - asked, priced - asked, seen - priced)
-    return {DEVICE: told - tapped, PRICE: seen - told, **dict(zip(STAGES, parts, strict=True))}
+    parts = (asked - tapped, carried - asked, shown - asked, priced - asked, seen - priced)
+    return {DEVICE: carried - tapped, PRICE: seen - carried, **dict(zip(STAGES, parts, strict=True))}
 
 
 async def rested(home: Home, heard: Ears, rooms: list[str]) -> str:
     """The room whose setpoint was left alone for the longest time, once that is long enough and nothing is planned."""
 
     def since(room: str) -> datetime:
-        applied = home.engine.live.commanding.store.kept(WISH).get("heating", {}).get("applied", {})
-        _, at = applied.get(f"{room}_setpoint_c", (None, ""))
-        told = datetime.fromisoformat(at) if at else datetime.min.replace(tzinfo=UTC)
         # A room that is its own again has no time in the store.
         ago = timedelta(seconds=perf_counter() - heard.last(f"loxone/temperature/{room}/setpoint"))
-        return max(told, home.clock.now() - ago)
+        return max(told(home, room)[1], home.clock.now() - ago)
 
     async with asyncio.timeout(20 * WITHIN_S):
         while True:
@@ -151,6 +154,13 @@ async def rested(home: Home, heard: Ears, rooms: list[str]) -> str:
             if home.clock.now() - since(room) > PAUSE and quiet_s > QUIET_S and planned_since_cleared(heard):
                 return room
             await asyncio.sleep(0.1)
+
+
+def told(home: Home, room: str) -> tuple[object, datetime]:
+    """The setpoint that a room was told last, and when."""
+    applied = home.engine.live.commanding.store.kept(WISH).get("heating", {}).get("applied", {})
+    value, at = applied.get(f"{room}_setpoint_c", (None, ""))
+    return value, datetime.fromisoformat(at) if at else datetime.min.replace(tzinfo=UTC)
 
 
 def planned_since_cleared(heard: Ears) -> bool:
