@@ -2,6 +2,7 @@
 // alone also ask.
 
 const bcrypt = require('bcryptjs')
+const { quick } = require('node-red-dashboard-2-pems/lib/quick.js')
 
 /** Whether pages may only look. */
 function readOnly (env, host) {
@@ -13,12 +14,13 @@ function readOnly (env, host) {
 function dashboard (env, host) {
   process.env.PEMS_DASHBOARD_READ_ONLY = String(readOnly(env, host))
   const hash = env.PEMS_DASHBOARD_PASSWORD_HASH
-  if (!hash) return {}
+  const serve = quick()
+  if (!hash) return { middleware: serve }
   const user = env.PEMS_DASHBOARD_USER || 'home'
   const knows = (header) => allowed(header, user, hash)
   return {
     middleware: (request, response, next) => {
-      if (knows(request.headers.authorization)) return next()
+      if (knows(request.headers.authorization)) return serve(request, response, next)
       response.set('WWW-Authenticate', 'Basic realm="PEMS"').status(401).send('A login is needed.')
     },
     ioMiddleware: (socket, next) => next(knows(socket.handshake.headers.authorization) ? undefined : new Error('a login is needed'))

@@ -177,16 +177,30 @@ async def test_everything_is_said_in_czech(visit: Open) -> None:
     assert re.search(r"\d\d,\d°", await one.text('[data-room="kitchen"]'))
 
 
+async def test_somebody_says_that_they_know_of_an_alert(visit: Open, home: Home) -> None:
+    home.engine.live.alerts.begin("cellar", "the floor is wet")
+    one = await visit("health")
+    mine = '[data-alert="cellar"]'
+    await one.page.wait_for_selector(mine, timeout=PATIENT_MS)
+    await one.page.tap(f'{mine} [data-test="ack"]')
+    await one.page.wait_for_selector(f'{mine} [data-test="known"]', timeout=PATIENT_MS)
+    (known,) = home.engine.live.alerts.judge.acknowledged.values()
+    assert known.by == "household"
+    home.engine.live.alerts.end("cellar")
+    await one.page.wait_for_selector(mine, state="detached", timeout=PATIENT_MS)
+
+
+@pytest.mark.parametrize("phone", [True, False], ids=["phone", "tablet"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_people_can_read_and_hit_everything(theme: str, visit: Open) -> None:
-    one = await visit("now", theme=theme)
+async def test_people_can_read_and_hit_everything(theme: str, phone: bool, visit: Open) -> None:
+    one = await visit("now", theme=theme, phone=phone)
     found: list[str] = []
     for view in VIEWS:
         await one.go(view)
         await one.until_state("running")
         found += await faults(one, view)
     await one.go("rooms")
-    await one.page.tap('[data-room="kitchen"]')
+    await one.page.click('[data-room="kitchen"]')
     await one.page.wait_for_timeout(400)
     found += await faults(one, "sheet")
     assert found == []

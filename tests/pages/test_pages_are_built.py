@@ -1,6 +1,7 @@
 """What browsers get is what the sources give, and what is plain code among the pages does what it says."""
 
 import asyncio
+import gzip
 import json
 import os
 import re
@@ -59,12 +60,31 @@ async def test_browsers_get_the_pages_with_and_without_an_editor(editor: bool, v
             assert got == (PACKAGE / "resources" / file).read_bytes()
 
 
-def read(url: str, within_s: float = 60.0) -> bytes:
+async def test_browsers_see_something_before_any_code_and_keep_what_they_got(tmp_path: Path) -> None:
+    front = NodeRed("mqtt://127.0.0.1:1", "home", tmp_path)
+    async with front.serving():
+        page = (await asyncio.to_thread(read, f"{front.pages}/now", accept="text/html")).decode()
+        assert 'class="pems-first"' in page
+        asset = re.search(r'src="\./(assets/index-[\w-]+\.js)"', page)
+        assert asset is not None
+        packed = {"Accept-Encoding": "gzip"}
+        request = urllib.request.Request(f"{front.pages}/{asset[1]}", headers=packed)  # noqa: S310 - of this test
+        with await asyncio.to_thread(urllib.request.urlopen, request) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert "immutable" in answer.headers["Cache-Control"]
+            dashboard = FOLDER / "node_modules" / "@flowfuse" / "node-red-dashboard" / "dist"
+            assert gzip.decompress(answer.read()) == (dashboard / asset[1]).read_bytes()
+        # Dashboard's own would fetch megabytes beside the page.
+        assert b"precache" not in await asyncio.to_thread(read, f"{front.pages}/sw.js")
+
+
+def read(url: str, within_s: float = 60.0, accept: str = "*/*") -> bytes:
     """What is at an address of this machine; the server is up a moment before its flows are."""
     deadline = time.monotonic() + within_s
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - an address of this test
+            request = urllib.request.Request(url, headers={"Accept": accept})  # noqa: S310 - an address of this test
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
                 said: bytes = answer.read()
                 return said
         except urllib.error.HTTPError as error:

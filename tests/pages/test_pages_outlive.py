@@ -38,7 +38,7 @@ async def apart(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Apart
     require_pages()
     one = Apart(tmp_path_factory.mktemp("apart"), speed=SPEED, carries=("heating", "inverter"))
     async with one.living():
-        async with asyncio.timeout(PATIENT_MS / 1000):
+        async with asyncio.timeout(3 * PATIENT_MS / 1000):
             await one.settled()
         yield one
 
