@@ -34,7 +34,7 @@ SOLVER = re.compile(r"^\[solver\]\n(?:(?!^\[)[^\n]*\n)*", re.MULTILINE)
 QUICK_SOLVER = """[solver]
 horizon_hours = {hours}
 near_hours = 4
-binary_hours = 2
+binary_hours = {whole_hours}
 time_limit_s = 5
 
 """
@@ -48,6 +48,8 @@ class Home:
     :param horizon_hours: of the plans; short ones for tests that have no need of more.
     :param patient: whether its clock waits for a busy machine; not where times are measured.
     :param carries: devices that are told through Node-RED.
+    :param whole_hours: for which a plan switches devices on and off; so long may what it tells them hold.
+    :param every_minutes: between two plans.
     """
 
     folder: Path
@@ -57,6 +59,8 @@ class Home:
     horizon_hours: float | None = 12
     patient: bool = True
     carries: Sequence[str] = ()
+    whole_hours: float = 2
+    every_minutes: int = 15
     broker: Mosquitto = field(init=False)
     house: TrialHouse = field(init=False)
     clock: Clock = field(init=False)
@@ -132,8 +136,10 @@ class Home:
         file = live_house_file(example_house(), self.folder, self.broker.url, self.carries)
         if self.horizon_hours is not None:
             text = SOLVER.sub("", file.read_text())
-            quick = QUICK_SOLVER.format(hours=self.horizon_hours)
+            quick = QUICK_SOLVER.format(hours=self.horizon_hours, whole_hours=self.whole_hours)
             file.write_text(re.sub(r"^\[", quick + "[", text, count=1, flags=re.MULTILINE))
+        often = f"every_minutes = {self.every_minutes}"
+        file.write_text(re.sub(r"^every_minutes = \d+", often, file.read_text(), flags=re.MULTILINE))
         plugins = load_plugins()
         config = load_config(file, declared_sections(plugins), {})
         built = read_house(config, plugins)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
+from statistics import median
 
 import aiomqtt
 from PIL import Image
@@ -46,21 +47,29 @@ async def take_all() -> None:
             await say(home, "override/set", [GUESTS, METER])
             await asyncio.sleep(20)
             browser = await playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
+            painted = []
             for size, viewport in (("phone", PHONE), ("tablet", TABLET)):
                 for theme in ("light", "dark"):
-                    await take_pages(browser, home, size, viewport, theme)
+                    painted += await take_pages(browser, home, size, viewport, theme)
+            painted.sort()
+            p95 = painted[round(0.95 * (len(painted) - 1))]
+            print(f"First paint: median {median(painted):.0f} ms, p95 {p95:.0f} ms, longest {painted[-1]:.0f} ms")
             await take_more(browser, home)
             await browser.close()
 
 
-async def take_pages(browser: Browser, home: Home, size: str, viewport: dict[str, int], theme: str) -> None:
+async def take_pages(browser: Browser, home: Home, size: str, viewport: dict[str, int], theme: str) -> list[float]:
+    """Every page once; after how long each was first painted [ms]."""
+    painted = []
     context = await new_context(browser, viewport, theme)
     page = await context.new_page()
     for view in VIEWS:
         await go(page, home, view)
-        print(f"{view} {size} {theme}: first paint after {await page.evaluate(PAINTED_JS):.0f} ms", flush=True)
+        painted.append(float(await page.evaluate(PAINTED_JS)))
+        print(f"{view} {size} {theme}: first paint after {painted[-1]:.0f} ms", flush=True)
         await keep(page, f"{view}-{size}-{theme}")
     await context.close()
+    return painted
 
 
 async def take_more(browser: Browser, home: Home) -> None:
