@@ -27,9 +27,9 @@ EVERY_ORDER = "NBCNBNCBN"
 SPEED = 60.0
 A_MOMENT = timedelta(minutes=5)
 """Of the house; some seconds of the wall."""
-SETTLES_S = 15.0
-MOST_MESSAGES = 1000
-"""In that time, with all that the house measures and PEMS keeps for a new broker."""
+SETTLES_S = 12.0
+ONCE_ANEW = 300
+"""Messages: what PEMS, the Miniserver and the gateway tell a broker that has nothing."""
 BASE = f"pems/{SITE}"
 WISHES = ("energy/solar/command/#", "loxone/+/+/set", "loxone/+/+/setpoint")
 
@@ -126,7 +126,7 @@ async def test_a_killed_core_leaves_devices_that_node_red_gives_back_and_people_
         await next_heard(heard, lambda payload: f'"target_temperature": {wish}' in payload)
     await one.go("overrides")
     await one.page.wait_for_selector(OVERRIDE, timeout=PATIENT_MS)
-    assert "PEMS is back" in await one.text(OVERRIDE)
+    assert "without PEMS" in await one.text(OVERRIDE)
 
     await apart.start_core()
     # It is PEMS's own override now, and has a price.
@@ -173,32 +173,41 @@ async def test_a_broker_that_was_away_is_told_the_newest_once(visit: Open, apart
     one = await visit("now", home=apart)
     await one.until_state("running")
     one.quiet = False
+    async with listening(apart, "#") as heard:
+        await asyncio.sleep(SETTLES_S)
+        usual = [heard.get_nowait() for _ in range(heard.qsize())]
     await asyncio.to_thread(apart.broker.stop)
     await one.until_state("no_broker")
     await asyncio.sleep(away_s)
     await asyncio.to_thread(apart.broker.start)
     async with listening(apart, "#") as heard:
-        await one.until_state("running")
         await asyncio.sleep(SETTLES_S)
         said = [heard.get_nowait() for _ in range(heard.qsize())]
-    count = Counter(topic for topic, _ in said)
-    print(f"after {away_s:g} s without a broker: {len(said)} messages in all, {count.most_common(8)}")
-    # What is retained is there anew: the broker keeps nothing over its end.
-    kept = {topic.removeprefix(f"{BASE}/").split("/")[0] for topic in count}
-    assert kept >= {"site", "status", "plan", "price", "alerts", "state", "controls", "release", "lease", "decision"}
-    # Every wish goes out at most once: nothing that was meanwhile wanted comes after it.
-    wishes = [(topic, text) for topic, text in said if is_wish(topic)]
-    assert max(Counter(wishes).values(), default=0) <= 1, wishes
-    newest = dict(wishes)
-    assert len(wishes) <= len(newest) * 2, wishes
+        await one.until_state("running")
+    wishes = [(topic, wished(text)) for topic, text in said if is_wish(topic)]
     asked = [text for topic, text in said if topic.startswith(f"{BASE}/carry/")]
     answered = [text for topic, text in said if topic.startswith(f"{BASE}/applied/")]
-    assert len(asked) == len(answered)
-    assert len(said) < MOST_MESSAGES
+    print(
+        f"In the {SETTLES_S:g} s after {away_s:g} s without a broker: {len(said)} messages, {len(usual)} in as long before; "
+        f"{len(wishes)} commands on {len(dict(wishes))} topics, {len(asked)} requests to Node-RED, {len(answered)} answers"
+    )
+    # What is retained is there anew: the broker keeps nothing over its end.
+    kept = {topic.removeprefix(f"{BASE}/").split("/")[0] for topic, _ in said}
+    assert kept >= {"site", "status", "plan", "price", "alerts", "state", "controls", "release", "decision"}
+    # A device hears the newest, and nothing that was wanted meanwhile: at most what held and what a new plan has.
+    assert max(Counter(wishes).values(), default=0) <= 1, wishes
+    assert max(Counter(topic for topic, _ in wishes).values(), default=0) <= 2, wishes
+    assert abs(len(asked) - len(answered)) <= 1
+    assert len(said) < 2 * len(usual) + ONCE_ANEW
 
 
 def is_wish(topic: str) -> bool:
-    """Whether a device is commanded by it, other than by the heartbeat; the same as `WISHES`."""
-    return topic.startswith("energy/solar/command/") or (
-        topic.startswith("loxone/") and topic.endswith(("/set", "/setpoint"))
-    )
+    """Whether a device is commanded by it; neither the heartbeat nor what asks a gateway how it is set does."""
+    inverter = topic.startswith("energy/solar/command/") and not topic.endswith(("/get", "/list"))
+    return inverter or (topic.startswith("loxone/") and topic.endswith(("/set", "/setpoint")))
+
+
+def wished(text: str) -> str:
+    """What is wished, without what tells one message from another."""
+    said = json.loads(text)
+    return json.dumps({key: value for key, value in said.items() if key != "correlationId"}, sort_keys=True)
