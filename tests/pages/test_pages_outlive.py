@@ -188,8 +188,8 @@ async def test_a_broker_that_was_away_is_told_the_newest_once(visit: Open, apart
     asked = [text for topic, text in said if topic.startswith(f"{BASE}/carry/")]
     answered = [text for topic, text in said if topic.startswith(f"{BASE}/applied/")]
     print(
-        f"In the {SETTLES_S:g} s after {away_s:g} s without a broker: {len(said)} messages, {len(usual)} in as long before; "
-        f"{len(wishes)} commands on {len(dict(wishes))} topics, {len(asked)} requests to Node-RED, {len(answered)} answers"
+        f"{away_s:g} s without a broker; in {SETTLES_S:g} s after it {len(said)} messages, {len(usual)} before;",
+        f"{len(wishes)} commands on {len(dict(wishes))} topics, {len(asked)} requests, {len(answered)} answers",
     )
     # What is retained is there anew: the broker keeps nothing over its end.
     kept = {topic.removeprefix(f"{BASE}/").split("/")[0] for topic, _ in said}
