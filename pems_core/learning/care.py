@@ -63,7 +63,7 @@ def review(
         # A clock that was set back: what is known now was decided later.
         return Health(now, "", False, {})
     names = [who_of(version.number) for version in one.versions] + [FALLBACK]
-    stored = {who: vintages(stored_as(series, who), until - LOOK_BACK, until) for who in names}
+    stored = {who: vintages(stored_as(series, who, model), until - LOOK_BACK, until) for who in names}
     one.judged = judged(stored, measured[measured.index < today], timezone)
     health = one.run()
     registry.examined(model, health)

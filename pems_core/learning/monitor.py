@@ -29,9 +29,15 @@ def who_of(number: int) -> str:
     return f"version {number}"
 
 
-def stored_as(series: str, who: str) -> str:
-    """The name of a series of forecasts that were made beside those that plans used."""
-    return f"{series}@{who}"
+def stored_as(series: str, who: str, model: str = "") -> str:
+    """The name of a series of forecasts that were made beside those that plans used.
+
+    Two models may foresee one series: the one that is not called like it has its own name before that of the version.
+
+    >>> stored_as("pv_kw", "version 3", "pv_kw"), stored_as("pv_kw", "version 3", "pv_given_kw")
+    ('pv_kw@version 3', 'pv_kw@pv_given_kw version 3')
+    """
+    return f"{series}@{who}" if model in ("", series) or who == FALLBACK else f"{series}@{model} {who}"
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ class Versioned:
             # A version that fails has foreseen nothing, which is judged.
             with suppress(Exception):
                 said = await _foreseen(adopted, horizon, state, history)
-            found |= {stored_as(series, who_of(adopted.number)): forecast for series, forecast in said.items()}
+            who = who_of(adopted.number)
+            found |= {stored_as(series, who, self.model): forecast for series, forecast in said.items()}
         return found
 
     def follow(self, registry: ModelRegistry) -> Iterator[str]:
