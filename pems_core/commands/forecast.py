@@ -12,8 +12,9 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pems_core.clock import SystemClock
 from pems_core.commanding.store import Store
-from pems_core.config import ConfigError
+from pems_core.config import ConfigError, StateSection
 from pems_core.domain import Forecasts, History, SiteState
 from pems_core.forecasting.chain import ask
 from pems_core.forecasting.hygiene import cleaned
@@ -24,6 +25,7 @@ from pems_core.reporting.forecasts import backtest_picture, forecasts_picture, f
 from pems_core.reporting.pictures import Picture
 from pems_core.runtime.build import Blueprint
 from pems_core.runtime.history import LEARN_DAYS
+from pems_core.runtime.state_folder import StateFolder
 from pems_core.simulation.asked import AskedOutlook
 from pems_core.simulation.backtest import Backtest
 from pems_core.simulation.outlook import ForecastQuality, Outlook
@@ -41,6 +43,9 @@ from .run import blueprint_of
 
 YESTERDAY, AHEAD, LATELY = timedelta(days=1), timedelta(days=4), timedelta(days=15)
 SCORED = ("pv_kw", "base_load_kw", "import_price_per_kwh", "outdoor_temperature_c", "ghi_w_m2")
+CURTAILED = "pv_curtailed_kw"
+"""What PV could have given besides, where that is known: in simulations."""
+HISTORY_DAYS = 400.0
 LEAST_DAYS = 7.0
 """Of a scenario before its backtest begins: the simple methods need a week."""
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -191,10 +196,12 @@ def _of_ledger(
         until = ledger.clock.now()
         since = until - timedelta(days=days or 30.0)
         before = since - timedelta(days=LEAST_DAYS + 2)
+        # Of its own house the history leaves out what says nothing, such as PV that may have been curtailed.
+        history = _history(built, house) if path is None else pd.DataFrame()
         tables = {}
         for name in series:
             foretold = ledger.vintages(name, since, until)
-            measured = _measured(ledger, name, foretold, before, until)
+            measured = _measured(ledger, history, name, foretold, before, until)
             if len(foretold) and len(measured.dropna()) > 1:
                 tables[name] = compared(foretold, measured, built.site.timezone)
     if not tables:
@@ -203,10 +210,22 @@ def _of_ledger(
     return built, tables
 
 
+def _history(built: HouseFile, house: Path | None) -> pd.DataFrame:
+    folder = StateFolder(built.config[StateSection].path((house or default_house()).parent))
+    with Store(folder.make().path, SystemClock(), writing=False) as store:
+        measured = store.history(HISTORY_DAYS)
+    return measured if measured.empty else cleaned(measured, built.measures).frame
+
+
 def _measured(
-    ledger: Ledger, series: str, foretold: pd.DataFrame, since: datetime, until: datetime
+    ledger: Ledger, history: pd.DataFrame, series: str, foretold: pd.DataFrame, since: datetime, until: datetime
 ) -> "pd.Series[float]":
-    measured = ledger.telemetry([series], since, until)[series]
+    if series in history and history[series].notna().any():
+        return history[series]
+    telemetry = ledger.telemetry([series, CURTAILED], since, until)
+    measured = telemetry[series]
+    if series == "pv_kw":
+        measured = measured + telemetry[CURTAILED].fillna(0.0)
     if measured.notna().any():
         return measured
     # What nobody measures, such as a price, was known when it came: the first step of each forecast tells it.
