@@ -94,6 +94,9 @@ def test_what_a_cycle_knew_comes_back_to_the_last_bit(tmp_path: Path, report: Cy
     readings = Readings(START, {"inverter/soc": stale, "inverter/mode": Reading("hold", "", START, START)})
     quantiles = {0.1: (0.1, 0.2), 0.9: (1 / 3, 2.0)}
     forecasts = replace(report.forecasts, series={"pv_kw": Forecast((0.1, 1 / 3), "sky", START - HOUR, quantiles)})
+    # The steps of a house that runs begin a moment after its state was taken.
+    begun = replace(forecasts.horizon, start=forecasts.horizon.start + timedelta(milliseconds=3))
+    forecasts = replace(forecasts, horizon=begun)
     known = replace(report, state=state, forecasts=forecasts, readings=readings, running=report.plan)
 
     with new_ledger(tmp_path) as ledger:

@@ -123,6 +123,8 @@ class Ledger:
         self._words: dict[str, str] = {}
         rows = self._database.read("SELECT number, at, cost FROM cycles ORDER BY number DESC LIMIT 1")
         self._last: tuple[int, int, float] = rows[0] if rows else (0, 0, 0.0)
+        self._begins: int | None = None
+        """When the steps of the cycle that was added last begin."""
         self._thinned: date | None = None
 
     def __enter__(self) -> Self:
@@ -192,14 +194,16 @@ class Ledger:
             packed(inputs),
             packed(plan_to_json(plan)),
         )
+        # In a house that runs the steps begin when the forecasts are asked for, moments before or after the state.
+        begins = micros(report.forecasts.horizon.start)
         forecasts = [
-            Statement(ADD_FORECAST, (number, at, name, forecast.source, micros(forecast.issued_at),
+            Statement(ADD_FORECAST, (number, begins, name, forecast.source, micros(forecast.issued_at),
                                      doubles(forecast.values), _quantiles(forecast)))
             for name, forecast in report.forecasts.series.items()
         ]  # fmt: skip
         receipts = [self._receipt(receipt) for receipt in report.receipts]
         self._database.write(Statement(ADD_CYCLE, row), *forecasts, *receipts, lasting=False)
-        self._last = (number, at, plan.cost)
+        self._last, self._begins = (number, at, plan.cost), begins
         self._thin(report.state.now)
         return number
 
@@ -209,11 +213,11 @@ class Ledger:
         :param forecasts: on the horizon of that cycle, named `<series>@<who>`; others are dropped, as their cycle is
             over.
         """
-        number, at, _ = self._last
-        if micros(forecasts.horizon.start) != at:
+        begins = micros(forecasts.horizon.start)
+        if begins != self._begins:
             return
         rows = [
-            Statement(ADD_FORECAST, (number, at, name, forecast.source, micros(forecast.issued_at),
+            Statement(ADD_FORECAST, (self._last[0], begins, name, forecast.source, micros(forecast.issued_at),
                                      doubles(forecast.values), _quantiles(forecast)))
             for name, forecast in forecasts.series.items()
         ]  # fmt: skip
@@ -496,7 +500,7 @@ class Ledger:
 
     def _forecasts(self, number: int, now: datetime, lengths: str) -> Forecasts:
         rows = self._database.must_read(
-            "SELECT series, source, issued, means, quantiles FROM forecasts "
+            "SELECT series, source, issued, means, quantiles, at FROM forecasts "
             "WHERE cycle = ? AND instr(series, '@') = 0 ORDER BY id",
             (number,),
         )
@@ -507,9 +511,10 @@ class Ledger:
                 instant(issued),
                 {} if quantiles is None else {float(q): tuple(v) for q, v in unpacked(quantiles).items()},
             )
-            for name, source, issued, means, quantiles in rows
+            for name, source, issued, means, quantiles, _ in rows
         }
-        return Forecasts(horizon_from(now, lengths), series)
+        begins = instant(rows[0][-1]) if rows else now
+        return Forecasts(horizon_from(begins, lengths), series)
 
     def _receipt(self, receipt: Receipt) -> Statement:
         command = receipt.command
