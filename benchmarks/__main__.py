@@ -15,6 +15,7 @@ from rich.table import Table
 from .economics import ECONOMICS
 from .flows import FLOWS
 from .forecasts import FORECASTS
+from .hindsight import HINDSIGHT
 from .houses import ROOT, recorded, reference_house, scenario_for
 from .influx import INFLUX
 from .learned_rooms import LEARNED_ROOMS
@@ -27,7 +28,7 @@ from .runs import Runs, source_digest
 from .setting import Benchmark, Setting
 from .table import shown, write
 
-BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *FORECASTS, *MACHINE, *INFLUX, *LIVE, *NODERED, *LEARNED_ROOMS)
+BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *FORECASTS, *MACHINE, *INFLUX, *LIVE, *NODERED, *LEARNED_ROOMS, *HINDSIGHT)
 NAMES = {benchmark.name: benchmark for benchmark in BENCHMARKS}
 WHOLE = ("short", "full", "write")
 PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")

@@ -2,10 +2,27 @@
 
 from .board import Board, Row
 from .overview import CURRENCY
-from .panels import BLUE, GREEN, GREY, GRID, HEAT, ORANGE, RED, RUNGS, YELLOW, bars, lines, log, numbers, timeline
+from .panels import (
+    BLUE,
+    GREEN,
+    GREY,
+    GRID,
+    HEAT,
+    ORANGE,
+    PURPLE,
+    RED,
+    RUNGS,
+    YELLOW,
+    bars,
+    lines,
+    log,
+    numbers,
+    timeline,
+)
 from .questions import BY_DAY, ask
 
 SUCCESS = ((None, RED), (0.9, ORANGE), (0.97, GREEN))
+REGRET = {"forecast": BLUE, "model": PURPLE, "execution": ORANGE, "override": YELLOW}
 HEALTHY = {0: ("unwell", RED), 1: ("well", GREEN)}
 
 
@@ -105,6 +122,49 @@ def performance() -> Board:
             ),
         ],
         "Strategy",
+    )
+    regret = Row(
+        8,
+        [
+            (
+                lines(
+                    "Dearer than the best possible, by day",
+                    [
+                        ask(
+                            "money",
+                            f"last regret_{part}",
+                            where=["\"period\" = 'day'"],
+                            by=[BY_DAY],
+                            called=part,
+                        )
+                        for part in REGRET
+                    ],
+                    CURRENCY,
+                    "Why each day cost more than the best possible course of it: forecasts that were wrong, a house "
+                    "that is another than its model, devices that did something else, and what people set by hand.",
+                    colours=REGRET,
+                    bars=True,
+                    stacked=True,
+                    back="30d",
+                    nothing="worked out by night, for the day before",
+                ),
+                18,
+            ),
+            (
+                numbers(
+                    "Dearer than the best possible, last day",
+                    [ask("money", "last regret", where=["\"period\" = 'day'"], by=())],
+                    CURRENCY,
+                    "The four causes together, of the last day for which they are known.",
+                    steps=((None, GREEN), (20.0, YELLOW), (50.0, ORANGE)),
+                    decimals=1,
+                    back="30d",
+                    nothing="not known yet",
+                ),
+                6,
+            ),
+        ],
+        "Regret",
     )
     commands = Row(
         9,
@@ -309,5 +369,5 @@ def performance() -> Board:
         "PEMS: system performance",
         "Commands, strategy, plans, forecasts, and the health of PEMS itself.",
         "24h",
-        [Row(now.height, now.panels, "Now"), strategy, commands, plans, forecasts, system, events],
+        [Row(now.height, now.panels, "Now"), strategy, regret, commands, plans, forecasts, system, events],
     )

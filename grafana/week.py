@@ -6,6 +6,7 @@ every two hours on a coarse grid, so that a week takes less than a minute.
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -42,10 +43,15 @@ from pems_core.recording.metrics.events import alert_points
 from pems_core.recording.metrics.money import PRICES, Saved, metered, money_points
 from pems_core.recording.metrics.system import SystemGauge
 from pems_core.recording.points import Point
+from pems_core.simulation.billing import Billing
+from pems_core.simulation.bound import perfect_foresight
 from pems_core.simulation.experiment import Experiment
 from pems_core.simulation.generate import generated_days
 from pems_core.simulation.house import SimulatedHouse
 from pems_core.simulation.live_trial import generated_outlook
+from pems_core.simulation.loop import PlanningController, run_closed_loop, wear_of
+from pems_core.simulation.outlook import Outlook
+from pems_core.simulation.valuation import Valuation
 from pems_core.site import HouseFile
 
 MONDAY = date(2025, 3, 17)
@@ -53,6 +59,8 @@ START = datetime(2025, 3, 16, 23, tzinfo=UTC)
 """Midnight in the house, on a Monday at the end of the heating season: there is sun, and rooms are heated."""
 DAYS = 7
 END = START + timedelta(days=DAYS)
+SUNDAY = END - timedelta(days=1)
+"""Midnight before the day of which it is found out how far it was from the best possible: nobody meddles with it."""
 MONTH = datetime(2025, 2, 28, 23, tzinfo=UTC)
 """Midnight at the begin of its month."""
 EVERY = timedelta(hours=2)
@@ -82,6 +90,8 @@ class Week:
     points: list[Point] = field(default_factory=list)
     _told: dict[str, Mapping[str, Value]] = field(default_factory=dict)
     _commands: int = 0
+    _on_sunday: SimulatedHouse | None = None
+    """The house as it stood when Sunday began."""
 
     def __post_init__(self) -> None:
         built = self.built
@@ -113,6 +123,8 @@ class Week:
         state: SiteState | None = None
         report: CycleReport | None = None
         while self.house.now < END:
+            if self.house.now == SUNDAY:
+                self._on_sunday = deepcopy(self.house)
             now, readings = self.house.now, self._readings()
             overrides = [GUESTS] if GUESTS.holds(now) else []
             state = measure(self._site.devices, readings, state, overrides)
@@ -211,6 +223,7 @@ class Week:
         prices = self.scenario.between(START, END).frame[list(PRICES)]
         own = self.house.flows().join(prices)
         others = {name: self._baseline(name) for name in BASELINES}
+        model, forecast = self._regret(own[SUNDAY:])
         for k in range(DAYS):
             end = (k + 1) * 96
             day = START + timedelta(days=k)
@@ -218,7 +231,37 @@ class Week:
                 bill = metered(period, start, own.iloc[begin:end]).bill
                 bills = {name: float(flows["cost"].iloc[begin:end].sum()) for name, flows in others.items()}
                 saved = {name: Saved(other, other - bill) for name, other in bills.items()}
-                yield from money_points(self.built.site.name, metered(period, start, own.iloc[begin:end], saved))
+                money = metered(period, start, own.iloc[begin:end], saved)
+                if end == len(own):
+                    money = replace(
+                        money,
+                        regret=model + forecast,
+                        regret_model=model,
+                        regret_forecast=forecast,
+                        regret_execution=0.0,
+                        regret_override=0.0,
+                    )
+                yield from money_points(self.built.site.name, money)
+
+    def _regret(self, flows: pd.DataFrame) -> tuple[float, float]:
+        """By how much Sunday was dearer than the best possible: with the future known, and because it was not.
+
+        The simulated house did what it was told, and nobody told it anything else.
+        """
+        assert self._on_sunday is not None
+        house, stored = self.built.house, self._on_sunday.stored_energy()
+        valuation = Valuation.at(END, house, self.scenario)
+        bill = metered("day", SUNDAY, flows).bill
+        net = bill + wear_of(house, flows) - valuation.change(stored, self.house.stored_energy())
+        cheapest = replace(house, strategy=self.built.strategies["lowest_bill"])
+        state = measure(house.devices, self._on_sunday.readings())
+        bound = perfect_foresight(cheapest, state, self.scenario, END, valuation)
+        planner = Planner(house, self._planner.options)
+        knowing = PlanningController(planner, Outlook(self.scenario, "perfect"), EVERY)
+        zone = Billing(self.built.site.zone)
+        lived = run_closed_loop("knowing", knowing, house, self._on_sunday, END, valuation, zone).net_cost
+        planner.close()
+        return lived - bound.net_cost, net - lived
 
     def _baseline(self, name: str) -> pd.DataFrame:
         alone = Experiment(

@@ -12,7 +12,7 @@ from rich.console import Console
 from pems_core.clock import SystemClock
 from pems_core.domain import ConfigError
 from pems_core.hindsight.bill import Reconciled, read_bills, reconcile
-from pems_core.hindsight.books import Bookkeeper
+from pems_core.hindsight.books import Bookkeeper, DayBooks
 from pems_core.hindsight.review import review
 from pems_core.hindsight.savings import PERIODS, gather, of, told
 from pems_core.hindsight.telling import data, headline, page, tables, title
@@ -99,12 +99,22 @@ def _keep(house: HouseFile, path: Path, day: date, now: datetime) -> object:
         for books in days:
             if books.complete and books.day not in known:
                 ledger.add_day(books.day, books.data())
+        days = [_with_regret(keeper, books) if books.day == day - timedelta(days=1) else books for books in days]
     whole = [of("day", books.day, [books]) for books in days if books.complete]
     return {
         "told": told(house, days, day, now),
         "periods": [plain(period.money(house)) for name in PERIODS if (period := of(name, day, days)).days],
         "days": [plain(period.money(house)) for period in whole],
     }
+
+
+def _with_regret(keeper: Bookkeeper, books: DayBooks) -> DayBooks:
+    """The books of the day before also say how far it was from the best possible; that takes a minute, once."""
+    if not books.complete or books.deviation is None or books.regret is not None:
+        return books
+    found = keeper.books(books.day, with_regret=True)
+    keeper.ledger.add_day(found.day, found.data())
+    return found
 
 
 def _reconciled(path: Path | None, keeper: Bookkeeper, now: datetime) -> list[Reconciled]:

@@ -1,11 +1,11 @@
 """A small house that runs in a simulation and is written down, for tests of the ledger and what is made of it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pems_core.clock import FastClock
-from pems_core.commands.inputs import house_from, scenario_from
+from pems_core.commands.inputs import GENERATED_START, house_from, scenario_from
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.reporting.result import Report
 from pems_core.simulation.experiment import Experiment
@@ -42,13 +42,15 @@ def written(
     forecast: ForecastQuality = ForecastQuality.REALISTIC,
     house: str = SMALL_HOUSE,
     baselines: tuple[str, ...] = (),
+    seed: int = 1,
+    begin: date = GENERATED_START,
 ) -> Written:
     """Let the small house live some days from midnight on."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "pems.toml"
     file.write_text(house, encoding="utf-8")
     built = house_from(file)
-    scenario, start = scenario_from(built, None, None, days, seed=1)
+    scenario, start = scenario_from(built, None, None, days, seed, begin)
     path = folder / "ledger.sqlite3"
     experiment = Experiment(
         built,

@@ -30,7 +30,7 @@ SELLS: Mapping[str, Any] = {"mode": "grid_first", "discharge_power_kw": 3.0, "st
 
 @dataclass(frozen=True)
 class Lived:
-    """What is left of two and a half hours."""
+    """What is left of an hour."""
 
     house_file: Path
     ledger_file: Path
@@ -52,20 +52,19 @@ class Lived:
 @asynccontextmanager
 async def night(mosquitto: Mosquitto, folder: Path) -> AsyncIterator[GateHouse]:
     async with gate_house(
-        mosquitto, folder, MIDNIGHT, speed=240, poll_s=30.0, watchdog_s=900.0, every_minutes=30, soc=0.8, in_file=True
+        mosquitto, folder, MIDNIGHT, speed=150, poll_s=30.0, watchdog_s=900.0, every_minutes=30, soc=0.8, in_file=True
     ) as house:
         yield house
 
 
 async def lived(mosquitto: Mosquitto, folder: Path) -> Lived:
-    """A night in which a person sells from the battery for half an hour, and is told what it costs."""
+    """An hour of a night, in which a person sells from the battery for a while, and is told what it costs."""
     async with night(mosquitto, folder) as house:
-        await house.passes(30 * MINUTE)
-        await house.override(SELLS, until=house.now + 40 * MINUTE)
+        await house.passes(10 * MINUTE)
+        await house.override(SELLS, until=house.now + 25 * MINUTE)
         await house.until(lambda: house.live.powers_kw["battery_terminal_discharge_kw"] > 2.0, "what was set")
-        await house.passes(HOUR)
         await house.until(lambda: not house.engine.live.commanding.overrides.active, "the end of what was set")
-        await house.passes(30 * MINUTE)
+        await house.passes(25 * MINUTE)
         live, file = house.engine.live, folder / "pems.toml"
         savings = Savings(
             live, file, house.engine.folder.ledger, HOUR, lambda d: house.engine.outbox.keep("savings", d)
@@ -82,7 +81,7 @@ async def test_a_house_that_runs_can_be_asked_afterwards(mosquitto: Mosquitto, t
 
     number = holds_what_happened(left)
     assert "the same to the last bit" in left.ask("replay", f"{number}")
-    at = (MIDNIGHT + 20 * MINUTE).isoformat()
+    at = (MIDNIGHT + 8 * MINUTE).isoformat()
     why = left.ask("explain", at, "--json")
     assert why["decisions"]
     assert all(decision["reason"] for decision in why["decisions"])
@@ -98,8 +97,8 @@ def holds_what_happened(left: Lived) -> int:
     with left.ledger() as ledger:
         assert ledger.alerts == []
         entries = ledger.cycles(begin, left.end)
-        # Every half hour, and when something was set by hand.
-        assert len(entries) >= 5
+        # Every half hour, and when something was set by hand and ended.
+        assert len(entries) >= 3
         solved = [entry for entry in entries if entry.rung == Rung.SOLVER]
         cycle = ledger.cycle(solved[-1].number)
         # The verifier's own cost stands beside the solver's, and every decision says why.
@@ -113,7 +112,7 @@ def holds_what_happened(left: Lived) -> int:
         measured = ledger.telemetry([], begin, left.end)
         known = measured[["grid_import_kw", "inverter/soc", "import_price_per_kwh", "heating.kitchen_c"]]
         assert known.notna().mean().min() > 0.9
-        assert len(measured) > 20
+        assert len(measured) > 9
         assert "grid_first" in {word for _, _, word in ledger.words(["inverter/mode"], begin, left.end)}
         vintages = ledger.vintages("import_price_per_kwh", begin, left.end)
         assert vintages["issued_at"].nunique() == len(entries)

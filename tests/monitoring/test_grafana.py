@@ -95,6 +95,8 @@ PLAUSIBLE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "PEMS is": (1, 1),
         "Strategy: expected and achieved": (-60.0, 120.0),
         "What was gained by day": (-20.0, 200.0),
+        "Dearer than the best possible, by day": (-30.0, 100.0),
+        "Dearer than the best possible, last day": (0.0, 100.0),
         "Carried out, by kind": (0.9, 1.0),
         "Response times": (0.3, 4.0),
         "Commands that failed": ANY,
