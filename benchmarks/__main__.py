@@ -19,6 +19,7 @@ from .hindsight import HINDSIGHT
 from .houses import ROOT, recorded, reference_house, scenario_for
 from .influx import INFLUX
 from .learned_rooms import LEARNED_ROOMS
+from .ledger import LEDGER
 from .live import LIVE
 from .machine import MACHINE
 from .nodered import NODERED
@@ -28,7 +29,19 @@ from .runs import Runs, source_digest
 from .setting import Benchmark, Setting
 from .table import shown, write
 
-BENCHMARKS = (*PLANS, *ECONOMICS, *FLOWS, *FORECASTS, *MACHINE, *INFLUX, *LIVE, *NODERED, *LEARNED_ROOMS, *HINDSIGHT)
+BENCHMARKS = (
+    *PLANS,
+    *ECONOMICS,
+    *FLOWS,
+    *FORECASTS,
+    *MACHINE,
+    *INFLUX,
+    *LIVE,
+    *NODERED,
+    *LEARNED_ROOMS,
+    *HINDSIGHT,
+    *LEDGER,
+)
 NAMES = {benchmark.name: benchmark for benchmark in BENCHMARKS}
 WHOLE = ("short", "full", "write")
 PACKAGES = ("pems", "pyomo", "highspy", "numpy", "pandas")

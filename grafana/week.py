@@ -43,13 +43,12 @@ from pems_core.recording.metrics.events import alert_points
 from pems_core.recording.metrics.money import PRICES, Saved, metered, money_points
 from pems_core.recording.metrics.system import SystemGauge
 from pems_core.recording.points import Point
-from pems_core.simulation.billing import Billing
 from pems_core.simulation.bound import perfect_foresight
 from pems_core.simulation.experiment import Experiment
 from pems_core.simulation.generate import generated_days
 from pems_core.simulation.house import SimulatedHouse
 from pems_core.simulation.live_trial import generated_outlook
-from pems_core.simulation.loop import PlanningController, run_closed_loop, wear_of
+from pems_core.simulation.loop import PlanningController, wear_of
 from pems_core.simulation.outlook import Outlook
 from pems_core.simulation.valuation import Valuation
 from pems_core.site import HouseFile
@@ -257,11 +256,21 @@ class Week:
         state = measure(house.devices, self._on_sunday.readings())
         bound = perfect_foresight(cheapest, state, self.scenario, END, valuation)
         planner = Planner(house, self._planner.options)
-        knowing = PlanningController(planner, Outlook(self.scenario, "perfect"), EVERY)
-        zone = Billing(self.built.site.zone)
-        lived = run_closed_loop("knowing", knowing, house, self._on_sunday, END, valuation, zone).net_cost
+        lived = self._knowing(self._on_sunday, PlanningController(planner, Outlook(self.scenario, "perfect"), EVERY))
         planner.close()
-        return lived - bound.net_cost, net - lived
+        knowing = float(lived["cost"].sum()) + wear_of(house, lived)
+        knowing -= valuation.change(stored, self._on_sunday.stored_energy())
+        return knowing - bound.net_cost, net - knowing
+
+    def _knowing(self, house: SimulatedHouse, controller: PlanningController) -> pd.DataFrame:
+        """What flows on Sunday in a house whose plans know what comes."""
+        state: SiteState | None = None
+        while house.now < END:
+            state = measure(self.built.house.devices, house.readings(), state)
+            decided = controller.decide(state)
+            house.apply([replace(d, valid_until=max(d.valid_until, house.now + QUARTER)) for d in decided])
+            house.advance(house.now + QUARTER)
+        return house.flows()[SUNDAY:]
 
     def _baseline(self, name: str) -> pd.DataFrame:
         alone = Experiment(

@@ -37,6 +37,11 @@ class Reconciled:
     """Days that have books."""
 
     @property
+    def complete(self) -> bool:
+        """Whether all its days have books; else the difference is mostly what was not recorded."""
+        return self.days == (self.bill.last - self.bill.first).days + 1
+
+    @property
     def from_energy(self) -> float:
         """Of the difference in money what comes from other kWh, at the mean price of the bill [currency]."""
         billed_kwh = self.bill.import_kwh - self.bill.export_kwh

@@ -15,6 +15,8 @@ from pems_core.site import HouseFile
 
 LEAST_KNOWN = 0.9
 """A day of which less was measured has no books."""
+LONGEST_OVERRIDE = timedelta(days=31)
+"""Who has set something for longer is found when it changes."""
 NEEDED = ("grid_import_kw", "grid_export_kw", "import_price_per_kwh", "feed_in_price_per_kwh")
 REACHED = ("acked", "readback_ok", "effect_ok")
 NONE_THERE = {"pv_kw": 0.0, "pv_curtailed_kw": 0.0, "heating_kw": 0.0, "flexible_load_kw": 0.0,
@@ -76,9 +78,19 @@ def recorded_day(ledger: Ledger, house: HouseFile, day: date, until: datetime | 
         levels_at(ledger, house, start),
         levels_at(ledger, house, end),
         _told(ledger, start, end),
-        bool(ledger.events("override", start, end)),
+        _overridden(ledger, start, end),
         known,
     )
+
+
+def _overridden(ledger: Ledger, start: datetime, end: datetime) -> bool:
+    """Whether anybody had set anything: in this time, or before it and for longer."""
+    standing: dict[str, datetime] = {}
+    for at, name, content in ledger.events("override", start - LONGEST_OVERRIDE, end):
+        if at >= start:
+            return True
+        standing[name] = at if "ended" in content else datetime.fromisoformat(content["valid_until"])
+    return any(until > start for until in standing.values())
 
 
 def placed(house: HouseFile, scenario: Scenario, at: datetime, levels: Mapping[str, float]) -> SimulatedHouse:

@@ -134,7 +134,8 @@ def data(review: Review, bills: Sequence[Reconciled] = ()) -> dict[str, Any]:
         "trend": {name: {"before": before, "now": now} for name, (before, now) in review.trend.items()},
         "bills": [
             {"from": r.bill.first.isoformat(), "to": r.bill.last.isoformat(), "billed": r.bill.amount,
-             "books": r.amount, "from_energy": r.from_energy, "from_prices": r.from_prices, "days": r.days}
+             "books": r.amount, "from_energy": r.from_energy if r.complete else None,
+             "from_prices": r.from_prices if r.complete else None, "days": r.days}
             for r in bills
         ],
     }  # fmt: skip
@@ -287,12 +288,12 @@ def _bills(review: Review, bills: Sequence[Reconciled]) -> Section:
     currency = review.currency
     rows = [
         (
-            f"{r.bill.first} to {r.bill.last}, {r.days} days of books",
+            f"{r.bill.first} to {r.bill.last}, books of {r.days} of {(r.bill.last - r.bill.first).days + 1} days",
             f"{r.bill.import_kwh:.1f} / {r.import_kwh:.1f}",
             f"{r.bill.export_kwh:.1f} / {r.export_kwh:.1f}",
             f"{r.bill.amount:.2f} / {r.amount:.2f}",
-            money(r.from_energy, currency),
-            money(r.from_prices, currency),
+            money(r.from_energy, currency) if r.complete else NOTHING,
+            money(r.from_prices, currency) if r.complete else NOTHING,
         )
         for r in bills
     ]

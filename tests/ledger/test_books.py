@@ -10,12 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from pems_core.cli import pems
-from pems_core.domain import BadSeries
+from pems_core.clock import FastClock
+from pems_core.domain import BadSeries, Override
 from pems_core.hindsight.bill import Bill, read_bills, reconcile
 from pems_core.hindsight.books import Bookkeeper, DayBooks, combined_error, from_data
 from pems_core.hindsight.recorded_day import recorded_day
 from pems_core.hindsight.savings import gather
-from pems_core.recording.ledger.ledger import NotRecorded
+from pems_core.recording.ledger.coding import plain
+from pems_core.recording.ledger.ledger import Ledger, NotRecorded
 from pems_core.simulation.experiment import BASELINES
 
 from .engine_beside import asked
@@ -71,6 +73,43 @@ def test_the_parts_of_the_regret_add_up_to_the_way_to_the_best_possible(day: Wri
     assert sum(parts) == pytest.approx(found.actual.net - bound, abs=1e-6)
     assert found.regret.override == 0.0
     assert found.regret.total > 0.0
+
+
+@pytest.mark.parametrize(("lasts_h", "meddled"), [(3, True), (1, False)])
+def test_what_was_set_the_evening_before_and_still_held_meddled_with_the_day(
+    day: Written, tmp_path: Path, lasts_h: int, meddled: bool
+) -> None:
+    evening = day.start - timedelta(hours=2)
+    held = Override("inverter", "mode", "grid_first", evening, evening + timedelta(hours=lasts_h), "Jana")
+    with day.ledger() as ledger:
+        ledger.backup(tmp_path / "ledger.sqlite3")
+    with Ledger(tmp_path / "ledger.sqlite3", FastClock(day.end), writing=True) as ledger:
+        ledger.add_event(evening, "override", "inverter.mode", {**plain(held), "costs": None})
+        assert recorded_day(ledger, day.house, FIRST).overridden is meddled
+
+
+REAL_BILL = (
+    "from,to,import_kwh,export_kwh,amount,invoice\n"
+    "2024-12-14,2025-01-13,412.6,3.1,1843.20,FV-2025-0007\n"
+    "2025-01-14,2025-01-14,{import_kwh:.1f},{export_kwh:.1f},{amount:.2f},FV-2025-0102\n"
+)
+"""As a supplier has it: with a byte order mark, whole tenths of a kWh, a column of its own, and months before PEMS."""
+
+
+def test_a_bill_of_a_supplier_agrees_within_its_rounding(day: Written, books: DayBooks, tmp_path: Path) -> None:
+    energy = {"import_kwh": books.energy.import_kwh, "export_kwh": books.energy.export_kwh}
+    file = tmp_path / "bill.csv"
+    file.write_text(REAL_BILL.format(**energy, amount=books.actual.bill), encoding="utf-8-sig")
+    ask = ["report", f"{FIRST}", "--month", "--house", str(day.house_file), "--ledger", str(day.path)]
+
+    done = CliRunner().invoke(pems, [*ask, "--bill", str(file), "--now", day.end.isoformat(), "--json"])
+
+    assert done.exit_code == 0, done.output
+    before, of_day = json.loads(done.stdout)["bills"]
+    assert (before["days"], before["from_energy"], of_day["days"]) == (0, None, 1)
+    assert of_day["books"] == pytest.approx(of_day["billed"], rel=0.005)
+    assert of_day["from_energy"] == pytest.approx(0.0, abs=0.5)
+    assert of_day["from_prices"] == pytest.approx(0.0, abs=0.5)
 
 
 def test_books_of_the_ledger_are_read_as_they_were_kept(books: DayBooks) -> None:

@@ -1,13 +1,7 @@
 """What stands in the ledger is what happened, and it stays whatever happens to the file or its writer."""
 
 import math
-import os
-import pickle
-import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -45,6 +39,7 @@ from pems_core.recording.ledger.scribe import Scribe
 from tests.houses import START, battery_at, heating, inverter, rooms_at, small_house
 
 from .houses import Written
+from .killed import at, killed_at
 
 HOUR, QUARTER, DAY = timedelta(hours=1), timedelta(minutes=15), timedelta(days=1)
 
@@ -56,17 +51,6 @@ def report() -> CycleReport:
     plan = planner.plan(small.state, small.forecasts)
     planner.close()
     return CycleReport(small.state, small.forecasts, plan, ())
-
-
-def at(report: CycleReport, later: timedelta) -> CycleReport:
-    """The same cycle at another time."""
-    moved = replace(report.forecasts.horizon, start=report.forecasts.horizon.start + later)
-    return replace(
-        report,
-        state=replace(report.state, now=report.state.now + later),
-        forecasts=replace(report.forecasts, horizon=moved),
-        plan=replace(report.plan, horizon=moved, made_at=report.plan.made_at + later),
-    )
 
 
 def new_ledger(folder: Path, retention: Retention | None = None) -> Ledger:
@@ -300,52 +284,9 @@ def test_means_are_of_the_time_that_was_seen() -> None:
     assert done[3][1]["pv_kw"] == pytest.approx((1.0 * 60 + 3.0 * 120) / 180)
 
 
-WRITER = """
-    import pickle, sys
-    from datetime import timedelta
-    from pathlib import Path
-    from pems_core.clock import FastClock
-    from pems_core.recording.ledger.ledger import Ledger
-    from pems_core.recording.ledger.scribe import Scribe
-    from tests.ledger.test_ledger import START, at
-    import time
-
-    report = pickle.loads(Path(sys.argv[1]).read_bytes())
-    path = Path(sys.argv[2])
-    scribe = Scribe(lambda: Ledger(path, FastClock(START), writing=True), FastClock(START))
-    print("ready", flush=True)
-    for number in range(100_000):
-        cycle = at(report, number * timedelta(seconds=1))
-        scribe.hand(lambda ledger, cycle=cycle: print(ledger.add_cycle(cycle), flush=True))
-        time.sleep(0.02)
-"""
-
-
-def killed_at(moment_s: float, folder: Path, pickled: Path) -> None:
-    """Kill a process that writes a ledger, and hold the ledger to what it promised."""
-    path = folder / "ledger.sqlite3"
-    code = textwrap.dedent(WRITER)
-    writer = subprocess.Popen(
-        [sys.executable, "-c", code, str(pickled), str(path)], stdout=subprocess.PIPE, text=True, env=os.environ
-    )
-    assert writer.stdout is not None
-    writer.stdout.readline()
-    time.sleep(moment_s)
-    writer.send_signal(signal.SIGKILL)
-    said = writer.stdout.read().splitlines()
-    writer.wait()
-    with Ledger(path, FastClock(START), writing=True) as ledger:
-        entries = ledger.cycles(START - 30 * DAY, START + 30 * DAY)
-        assert ledger.alerts == []
-        assert len(entries) >= len(said)
-        for entry in entries[-2:]:
-            assert ledger.cycle(entry.number).plan.horizon.start == entry.at
-    path.unlink()
-
-
 def test_who_is_killed_loses_at_most_what_was_being_written(tmp_path: Path, report: CycleReport) -> None:
-    pickled = tmp_path / "report.pickle"
-    pickled.write_bytes(pickle.dumps(report))
     random = Random(1)  # noqa: S311
     for _ in range(3):
-        killed_at(random.uniform(0.05, 0.8), tmp_path, pickled)
+        killed = killed_at(random.uniform(0.05, 0.8), tmp_path / "ledger.sqlite3", report)
+        assert killed.sound
+        assert killed.lost <= 1

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from pems_core.cli import pems
 from pems_core.clock import FastClock
 from pems_core.domain import HOUR, InverterState, Rung
-from pems_core.recording.ledger.ledger import Ledger
+from pems_core.recording.ledger.ledger import Entry, Ledger
 from pems_core.runtime.savings import Savings
 from tests.brokers import Mosquitto
 from tests.gate.house import GateHouse, gate_house
@@ -79,10 +79,9 @@ async def lived(mosquitto: Mosquitto, folder: Path) -> Lived:
 async def test_a_house_that_runs_can_be_asked_afterwards(mosquitto: Mosquitto, tmp_path: Path) -> None:
     left = await lived(mosquitto, tmp_path)
 
-    number = holds_what_happened(left)
-    assert "the same to the last bit" in left.ask("replay", f"{number}")
-    at = (MIDNIGHT + 8 * MINUTE).isoformat()
-    why = left.ask("explain", at, "--json")
+    solved = holds_what_happened(left)
+    assert "the same to the last bit" in left.ask("replay", f"{solved.number}")
+    why = left.ask("explain", (solved.at + MINUTE).isoformat(), "--json")
     assert why["decisions"]
     assert all(decision["reason"] for decision in why["decisions"])
     assert any(answer["costs"] is not None for answer in why["instead"])
@@ -91,8 +90,8 @@ async def test_a_house_that_runs_can_be_asked_afterwards(mosquitto: Mosquitto, t
     selling_cost(review)
 
 
-def holds_what_happened(left: Lived) -> int:
-    """Look into every table; the number of a cycle that the solver planned."""
+def holds_what_happened(left: Lived) -> Entry:
+    """Look into every table; a cycle that the solver planned."""
     begin = MIDNIGHT - HOUR
     with left.ledger() as ledger:
         assert ledger.alerts == []
@@ -123,7 +122,7 @@ def holds_what_happened(left: Lived) -> int:
         assert mode[0]["by"] == "tester"
         assert any(content.get("costs") is not None for content in mode)
         assert "ended" in mode[-1]
-    return solved[-1].number
+    return solved[-1]
 
 
 def selling_cost(review: Mapping[str, Any]) -> None:
