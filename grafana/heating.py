@@ -6,6 +6,7 @@ from .panels import BLUE, GREEN, GREY, GRID, HEAT, ON_OFF, RED, YELLOW, bars, li
 from .questions import BY_DAY, OF_ROOM, ask
 
 BY_ROOM = ["time($__interval)", "room"]
+KELVIN_HOURS = "suffix:K·h"
 PREHEATING = {0: ("no", "#2c3235"), 1: ("pre-heating", YELLOW)}
 
 
@@ -38,7 +39,7 @@ def heating() -> Board:
                 numbers(
                     "Discomfort, last 24 h",
                     [ask("heating", "sum violation_kh", where=[OF_ROOM], by=())],
-                    "none",
+                    KELVIN_HOURS,
                     "K outside the comfort band times hours, of the chosen rooms together [K·h].",
                     steps=((None, GREEN), (2.0, YELLOW), (10.0, RED)),
                     decimals=2,
@@ -129,7 +130,7 @@ def heating() -> Board:
                 bars(
                     "Discomfort by room, over the time shown",
                     [ask("heating", "sum violation_kh", where=[OF_ROOM], by=["room"], called="$tag_room")],
-                    "none",
+                    KELVIN_HOURS,
                     "K outside the comfort band times hours [K·h].",
                     steps=((None, GREEN), (1.0, YELLOW), (5.0, RED)),
                     decimals=2,

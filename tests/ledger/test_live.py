@@ -22,6 +22,7 @@ from tests.gate.house import GateHouse, gate_house
 MIDNIGHT = datetime(2025, 3, 10, 23, 0, 5, tzinfo=UTC)
 """In Prague."""
 DAY = "2025-03-11"
+LOOKS = 5
 MINUTE = timedelta(minutes=1)
 PEAK_KW = 8.0
 SELLS: Mapping[str, Any] = {"mode": "grid_first", "discharge_power_kw": 3.0, "stop_soc": 0.3, "grid_export": True}
@@ -30,7 +31,7 @@ SELLS: Mapping[str, Any] = {"mode": "grid_first", "discharge_power_kw": 3.0, "st
 
 @dataclass(frozen=True)
 class Lived:
-    """What is left of an hour."""
+    """What is left of a good hour."""
 
     house_file: Path
     ledger_file: Path
@@ -52,27 +53,30 @@ class Lived:
 @asynccontextmanager
 async def night(mosquitto: Mosquitto, folder: Path) -> AsyncIterator[GateHouse]:
     async with gate_house(
-        mosquitto, folder, MIDNIGHT, speed=150, poll_s=30.0, watchdog_s=900.0, every_minutes=30, soc=0.8, in_file=True
+        mosquitto, folder, MIDNIGHT, speed=200, poll_s=30.0, watchdog_s=900.0, every_minutes=30, soc=0.8, in_file=True
     ) as house:
         yield house
 
 
 async def lived(mosquitto: Mosquitto, folder: Path) -> Lived:
-    """An hour of a night, in which a person sells from the battery for a while, and is told what it costs."""
+    """A good hour of a night, in which a person sells from the battery for a while, and is told what it costs."""
     async with night(mosquitto, folder) as house:
         await house.passes(10 * MINUTE)
         await house.override(SELLS, until=house.now + 25 * MINUTE)
         await house.until(lambda: house.live.powers_kw["battery_terminal_discharge_kw"] > 2.0, "what was set")
         await house.until(lambda: not house.engine.live.commanding.overrides.active, "the end of what was set")
-        await house.passes(25 * MINUTE)
-        live, file = house.engine.live, folder / "pems.toml"
-        savings = Savings(
-            live, file, house.engine.folder.ledger, HOUR, lambda d: house.engine.outbox.keep("savings", d)
-        )
-        await savings.look()
-        assert not any(alert.place == "books" for alert in live.alerts.own), live.alerts.own
-        await house.until(lambda: house.last("savings"), "what was saved")
-        return Lived(file, house.engine.folder.ledger, house.now, house.last("savings"))
+        await house.passes(40 * MINUTE)
+        ledger, file = house.engine.folder.ledger, folder / "pems.toml"
+        savings = Savings(house.engine.live, file, ledger, HOUR, lambda told: house.engine.outbox.keep("savings", told))
+        for _ in range(LOOKS):
+            await savings.look()
+            assert not any(alert.place == "books" for alert in house.engine.live.alerts.own), house.situation
+            await house.until(lambda: house.last("savings"), "what was saved")
+            if house.last("savings")["saved"] is not None:
+                break
+            # Nothing was measured before the first reading, and books need nearly all of the time.
+            await house.passes(20 * MINUTE)
+        return Lived(file, ledger, house.now, house.last("savings"))
 
 
 @pytest.mark.slow
@@ -85,8 +89,8 @@ async def test_a_house_that_runs_can_be_asked_afterwards(mosquitto: Mosquitto, t
     assert why["decisions"]
     assert all(decision["reason"] for decision in why["decisions"])
     assert any(answer["costs"] is not None for answer in why["instead"])
-    review = left.ask("report", DAY, "--json", "--regret", "--now", left.end.isoformat())
-    assert review["saved"]["self_use"] == pytest.approx(left.savings["saved"], abs=1.0)
+    review = left.ask("report", DAY, "--json", "--regret", "--now", left.savings["until"])
+    assert review["saved"]["self_use"] == pytest.approx(left.savings["saved"], abs=0.1)
     selling_cost(review)
 
 
