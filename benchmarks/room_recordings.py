@@ -13,6 +13,7 @@ from pems_core.forecasting.sun import Sky
 from pems_core.learning.identify import Identified, Measured, identify
 from pems_core.learning.network import Network
 from pems_core.learning.outlook import outlook
+from pems_core.learning.residual import Residual, corrected_outlook, learn_residual
 from pems_core.simulation.recorded_sets import dwelling, twin_house, vermont_homes, vermont_weather
 
 Array = npt.NDArray[np.float64]
@@ -46,16 +47,21 @@ def walked(
     start_every_h: float,
     learn_from_h: float = np.inf,
     held: Sequence[str] = (),
+    residual: bool = False,
+    setpoints: Sequence[pd.DataFrame] = (),
 ) -> OpenLoop:
     """Learn from what was before a day, then foresee 24 h from several starts, heating and weather known.
 
     :param first_h: history before the first tested day.
     :param learn_from_h: how far back it learns.
     :param held: surroundings that are not known ahead; they stay as they were last.
+    :param residual: whether what the network gets wrong again and again is learned, too.
+    :param setpoints: of thermostats, known ahead; only for the residual.
     """
     per_h = round(1 / measured.step_h)
     day, total = DAY_H * per_h, len(measured.air_c)
     found: Identified | None = None
+    again: Residual | None = None
     model: list[Array] = []
     unchanged: list[Array] = []
     learned_at = -np.inf
@@ -63,12 +69,16 @@ def walked(
         if found is None or start - learned_at >= learn_every_h * per_h:
             begin = max(0, start - round(min(learn_from_h, 1e6) * per_h))
             found, learned_at = identify(prior, measured.cut(slice(begin, start))), start
+            before = [setpoint.iloc[begin:start] for setpoint in setpoints]
+            again = learn_residual(prior, measured.cut(slice(begin, start)), before) if residual else None
         truth = measured.air_c.iloc[start : start + day].to_numpy(np.float64)
         last = measured.air_c.iloc[start - 1].to_numpy(np.float64)
         ahead = measured.cut(slice(start, start + day))
         around = ahead.surroundings_c.assign(**{c: measured.surroundings_c[c].iloc[start - 1] for c in held})
         past = measured.cut(slice(max(0, start - PAST_H * per_h), start))
-        foreseen = outlook(found, past, replace(ahead, surroundings_c=around))
+        ahead = replace(ahead, surroundings_c=around)
+        known = [setpoint.iloc[start : start + day] for setpoint in setpoints]
+        foreseen = outlook(found, past, ahead) if again is None else corrected_outlook(found, again, past, ahead, known)
         model.append(np.abs(foreseen - truth))
         unchanged.append(np.abs(last - truth))
     rooms = tuple(str(c) for c in measured.air_c.columns)
@@ -192,3 +202,10 @@ def vermont_measured(folder: Path, home: int) -> Measured:
         sun_kw_m2=((frame["dhi_w_m2"] + frame["dni_w_m2"] * up) / 1000).to_frame("ghi"),
         timezone="America/New_York",
     )
+
+
+def vermont_setpoints(folder: Path, home: int) -> list[pd.DataFrame]:
+    """Of the thermostat of a SIMULATED home, for heating and for cooling; a schedule, which is known ahead."""
+    homes = vermont_homes(folder)
+    frame = homes[homes["home"] == home]
+    return [frame[[name]].set_axis(["room_temp_c"], axis=1) for name in ("setpoint_heat_c", "setpoint_cool_c")]

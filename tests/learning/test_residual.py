@@ -1,0 +1,72 @@
+"""What a network gets wrong again and again is learned where it helps, and left where it does not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.lived_in import lived_in
+from pems_core.learning.identify import Measured, identify
+from pems_core.learning.outlook import outlook
+from pems_core.learning.residual import corrected_outlook, learn_residual
+from pems_core.learning.rooms import measured_rooms, network_of
+
+from .test_rooms import PRAGUE, REALLY, SPEC
+
+DAY = 96
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    return measured_rooms(lived_in(REALLY, date(2025, 1, 10), 24, seed=3), "heating", SPEC, PRAGUE)
+
+
+def aired(measured: Measured) -> Measured:
+    """The same rooms, of which the kitchen is aired each morning and evening; no instrument sees the window."""
+    air = measured.air_c.copy()
+    local = pd.DatetimeIndex(air.index).tz_convert(PRAGUE)
+    air["kitchen"] -= 2.0 * np.isin(local.hour, (7, 8, 19, 20))
+    return replace(measured, air_c=air)
+
+
+def errors_k(
+    measured: Measured, learned_until: int, setpoints: Sequence[pd.DataFrame] = ()
+) -> tuple[dict[str, float], dict[str, float], dict[str, bool]]:
+    """Of the network alone and with what was learned of its errors, by room, on the days after; who is corrected."""
+    before = measured.cut(slice(0, learned_until))
+    found = identify(network_of(SPEC), before)
+    again = learn_residual(network_of(SPEC), before, [s.iloc[:learned_until] for s in setpoints])
+    alone, corrected = [], []
+    for start in range(learned_until, len(measured.air_c) - DAY, DAY // 2):
+        past, ahead = measured.cut(slice(0, start)), measured.cut(slice(start, start + DAY))
+        truth = ahead.air_c.to_numpy()
+        known = [s.iloc[start : start + DAY] for s in setpoints]
+        alone.append(np.abs(outlook(found, past, ahead) - truth).mean(axis=0))
+        corrected.append(np.abs(corrected_outlook(found, again, past, ahead, known) - truth).mean(axis=0))
+    names = [str(name) for name in measured.air_c.columns]
+    return (
+        dict(zip(names, np.mean(alone, axis=0), strict=True)),
+        dict(zip(names, np.mean(corrected, axis=0), strict=True)),
+        dict(zip(names, again.rooms, strict=True)),
+    )
+
+
+def test_a_window_that_is_opened_every_day_is_learned(measured: Measured) -> None:
+    alone, corrected, which = errors_k(aired(measured), 19 * DAY)
+    assert which["kitchen"]
+    assert corrected["kitchen"] < 0.7 * alone["kitchen"]
+
+
+def test_what_does_not_help_is_not_used(measured: Measured) -> None:
+    alone, corrected, which = errors_k(measured, 19 * DAY)
+    for room in alone:
+        assert which[room] or corrected[room] == alone[room]
+        assert corrected[room] < 1.5 * alone[room] + 0.01
+
+
+def test_too_short_a_history_says_so(measured: Measured) -> None:
+    with pytest.raises(ValueError, match="at least 20 are needed"):
+        learn_residual(network_of(SPEC), measured.cut(slice(0, 4 * DAY)))
