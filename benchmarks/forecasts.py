@@ -4,6 +4,7 @@ import os
 import resource
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -275,17 +276,19 @@ def _memory_mb() -> float:
 VALUE_WEEKS = ("winter", "spring", "summer")
 
 
-def value_runs(setting: Setting) -> Sequence[RunSpec]:
-    planned = [pems(setting, week, forecast) for week in VALUE_WEEKS for forecast in ("learned", "perfect")]
-    return planned + [baseline(setting, week, "self_use") for week in VALUE_WEEKS]
+def value_runs(setting: Setting, house: str = "reference") -> Sequence[RunSpec]:
+    planned = [
+        pems(setting, week, forecast, house=house) for week in VALUE_WEEKS for forecast in ("learned", "perfect")
+    ]
+    return [*planned, *(baseline(setting, week, "self_use", house) for week in VALUE_WEEKS)]
 
 
-def value_rows(setting: Setting) -> Iterator[Row]:
+def value_rows(setting: Setting, house: str = "reference") -> Iterator[Row]:
     """What learned forecasts save of what perfect ones do."""
     totals = {"learned": 0.0, "perfect": 0.0}
     for week in VALUE_WEEKS:
-        before = setting.runs[baseline(setting, week, "self_use")].net_cost
-        saved = {name: before - setting.runs[pems(setting, week, name)].net_cost for name in totals}
+        before = setting.runs[baseline(setting, week, "self_use", house)].net_cost
+        saved = {name: before - setting.runs[pems(setting, week, name, house=house)].net_cost for name in totals}
         for name, money in saved.items():
             totals[name] += money
             yield Row(f"{week}, {name} forecasts: saving against self use and thermostats", money, CURRENCY)
@@ -355,6 +358,14 @@ FORECASTS = (
         "day-ahead errors (a third of the sky, 1 K); prices are known as far as they were published.",
         value_rows,
         value_runs,
+        in_short=False,
+    ),
+    Benchmark(
+        "forecast_value_no_rooms",
+        "What learned forecasts are worth where nothing is heated",
+        "The same for the reference house without its heated rooms: what is left are PV, load, prices and the battery.",
+        partial(value_rows, house="no_rooms"),
+        partial(value_runs, house="no_rooms"),
         in_short=False,
     ),
 )

@@ -22,6 +22,8 @@ from pems_core.simulation.backtest import Backtest
 from pems_core.simulation.generate import generated_days
 from pems_core.simulation.outlook import Outlook
 from pems_core.simulation.scenario import Scenario, write_scenario
+from pems_core.sourcing.book import VintageBook
+from pems_core.sourcing.vintages import vintage
 from pems_core.tariff import D57D
 
 HOUSE = """
@@ -186,6 +188,25 @@ class TestCommand:
         assert "profile of 3 days" in done.output
         assert "no service was asked" in done.output
         assert "no model of this house is in use" in done.output
+
+    def test_says_who_told_of_the_weather_and_how_old_that_is(self, tmp_path: Path) -> None:
+        sources = '[sources]\nweather = ["open_meteo", "bright_sky"]\npv = ["forecast_solar"]\n'
+        (tmp_path / "pems.toml").write_text(HOUSE + sources, encoding="utf-8")
+        now = datetime.now(UTC)
+        starts = pd.date_range(floor_time(now, HOUR) - timedelta(days=1), periods=96, freq=HOUR)
+        weather = {"ghi_w_m2": [300.0] * 96, "outdoor_temperature_c": [7.0] * 96}
+        with Store(tmp_path / "state", SystemClock()):
+            book = VintageBook(tmp_path / "state" / "sources.sqlite3", SystemClock())
+        book.keep(vintage("bright_sky", now - timedelta(hours=8), starts, weather, HOUR))
+        book.keep(vintage("forecast_solar", now - timedelta(hours=2), starts, {"pv_kw": [1.5] * 96}, HOUR))
+        book.close()
+        done = said("--house", str(tmp_path / "pems.toml"), "--json")
+        assert "weather: bright_sky, 8.0 h old, stale" in done.output
+        assert "pv: forecast_solar, 2.0 h old, good" in done.output
+        found = json.loads(next(line for line in done.output.splitlines() if line.startswith("{")))["series"]
+        assert found["outdoor_temperature_c"]["source"] == "weather services"
+        assert found["pv_kw"]["source"] == "supplied, as it was said"
+        assert set(found["pv_kw"]["values"]) == {1.5}
 
     def test_says_what_does_not_fit_together(self, place: Path) -> None:
         house = str(place / "pems.toml")
