@@ -145,6 +145,29 @@ class TestPrice:
         assert (widths[12:] > 0).all()
 
 
+def warmed_by_an_air_conditioner(cold_tomorrow: bool) -> History:
+    """A household that heats a room with 0.1 kW a kelvin below 15 °C, on days that are cold or warm by chance."""
+    index = pd.date_range(NOON - timedelta(days=60), NOON + timedelta(days=3), freq=QUARTER, inclusive="left")
+    random = np.random.RandomState(6)
+    day = (index - index[0]).days.to_numpy()
+    air = random.uniform(-5.0, 15.0, day.max() + 1)
+    air[60:] = -5.0 if cold_tomorrow else 15.0
+    told = pd.DataFrame({"outdoor_temperature_c": air[day]}, index=index)
+    kw = 0.3 + 0.1 * (15.0 - air[day]) + 0.05 * random.rand(len(index))
+    measured = pd.DataFrame({"base_load_kw": kw}, index=index)
+    return History(measured[measured.index < NOON], told)
+
+
+def test_base_load_follows_the_temperature_that_is_foretold() -> None:
+    forecaster = LearnedLoad(PRAGUE)
+    forecaster.adopt(json.loads(json.dumps(forecaster.learn(warmed_by_an_air_conditioner(False)).content)))
+    cold, warm = (
+        np.mean(forecaster.expected(AHEAD, STATE, warmed_by_an_air_conditioner(c))["base_load_kw"].values[12:])
+        for c in (True, False)
+    )
+    assert cold > warm + 0.5
+
+
 class TestSuppliedPv:
     """Somebody foretells PV: half of it, and an hour early."""
 

@@ -13,6 +13,7 @@ import pandas as pd
 from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, SiteState
 from pems_forecasters.load import LOAD
 from pems_forecasters.quarters import onto, quarters_ahead, quarters_of
+from pems_forecasters.weather import TEMPERATURE
 
 from . import base_load
 from .trees import QUANTILES, Array, CannotLearn
@@ -40,7 +41,7 @@ class LearnedLoad:
         known = quarters_of(history, LOAD)
         if known.empty:
             raise CannotLearn(f"found no {LOAD} in the history")
-        learned = base_load.train(self._household(known))
+        learned = base_load.train(self._household(known, history))
         begin, end = known.index[0].to_pydatetime(), known.index[-1].to_pydatetime()
         metrics = {f"mae_kw of {name}": error for name, error in learned.mae_kw.items()}
         metrics["mae_kw"] = learned.mae_kw[base_load.BLEND]
@@ -66,16 +67,20 @@ class LearnedLoad:
         if self._known is None or known.empty:
             return {}
         ahead = quarters_ahead(horizon)
-        household = self._household(known, state.now)
+        household = self._household(known, history, ahead[-1])
         found = self._known.predict(household, ahead_of(household.load, state.now, ahead))
         if not np.isfinite(found).all():
             return {}
         source = f"learned: {self._known.method}"
         return {LOAD: with_quantiles(horizon, ahead, found, source, state.now)}
 
-    def _household(self, known: "pd.Series[float]", now: datetime | None = None) -> base_load.Household:
-        until = None if now is None else pd.Timestamp(now)
-        return base_load.Household(Days.of(known, self.timezone, QUARTER, until), None, self._free_days(known))
+    def _household(
+        self, known: "pd.Series[float]", history: History, until: pd.Timestamp | None = None
+    ) -> base_load.Household:
+        load = Days.of(known, self.timezone, QUARTER, until)
+        air = history.outlook(TEMPERATURE).combine_first(quarters_of(history, TEMPERATURE))
+        warmth = None if air.empty else load.of_the_same(air)
+        return base_load.Household(load, warmth, self._free_days(known))
 
     def _free_days(self, known: "pd.Series[float]") -> frozenset[Any]:
         if not self.country:
