@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from pems_core.cli import pems
-from pems_core.domain import ConfigError, Override
+from pems_core.domain import ConfigError, HybridInverterSpec, Override
 from pems_core.hindsight.replay import house_of, replay
 from pems_core.hindsight.why import Instead, choice_from, explained
+from pems_core.learning.equipping import identified_numbers
 from pems_core.planning.planner import Planner, PlanOptions
 
 from .houses import Written
@@ -45,6 +46,21 @@ def test_the_house_is_the_one_that_was_there_then(day: Written, tmp_path: Path) 
 
     assert done.exit_code == 0, done.output
     assert "the same to the last bit" in done.output
+
+
+def test_numbers_that_were_identified_then_are_planned_with_again(day: Written) -> None:
+    with day.ledger() as ledger:
+        cycle = ledger.cycle(12)
+    smaller = identified_numbers(day.house.equipment["inverter"]) | {"capacity_kwh": 4.0}
+    identified = replace(cycle, house={**cycle.house, "identified": {"inverter": smaller}}, fingerprint="other")
+
+    house = house_of(identified, day.house)
+
+    spec = house.equipment["inverter"]
+    assert isinstance(spec, HybridInverterSpec)
+    assert spec.battery is not None
+    assert spec.battery.capacity_kwh == 4.0
+    assert replay(identified, house).differences
 
 
 def test_another_choice_costs_what_an_independent_plan_with_it_costs(day: Written) -> None:

@@ -1,5 +1,6 @@
 """A running house with models in its registry: they answer, and the simple forecast does when one is broken."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ import pandas as pd
 from pems_forecasters.learned.pv import Roof
 from pems_forecasters.learned.pv_forecaster import LearnedPv
 
-from pems_core.domain import QUARTER, History, PvArray
+from pems_core.clock import FastClock
+from pems_core.domain import QUARTER, History, Learned, PvArray
 from pems_core.forecasting.sun import Sky, pv_kw
+from pems_core.learning.battery_model import numbers_of
 from pems_core.learning.registry import ModelRegistry
 from pems_core.learning.training import train
+from pems_core.recording.ledger.ledger import Ledger
+from pems_core.simulation.devices.small_live_house import BATTERY
 from tests.sources import samples
 from tests.sources.provider import Provider
 
@@ -74,3 +79,43 @@ async def test_a_supplied_forecast_of_pv_is_asked_for_and_used(start_engine: Sta
             expected = running.engine.live.report.forecasts["pv_kw"]
     # 1000 Wh an hour by day.
     assert expected[1] == 1.0
+
+
+async def test_one_in_shadow_foresees_beside_and_what_was_identified_is_planned_with(
+    start_engine: Start, tmp_path: Path
+) -> None:
+    registry = ModelRegistry(tmp_path / "state" / "models")
+    train([LearnedPv(ROOF)], half_of_physics(), registry, START)
+    smaller = replace(BATTERY, capacity_kwh=8.2)
+    content = {"configured": numbers_of(BATTERY), "numbers": numbers_of(smaller), "kept": []}
+    version = registry.add("inverter_battery", Learned(content, START, START, {"mae_soc": 0.01}), START)
+    registry.use("inverter_battery", version.number, START, "identification", "it wins")
+
+    def ledger() -> Ledger:
+        return Ledger(tmp_path / "state" / "ledger.sqlite3", FastClock(START))
+
+    def beside() -> object:
+        with ledger() as found:
+            rows = found.vintages("pv_kw@version 1", START, START + timedelta(days=1))
+            return len(rows) and len(found.vintages("pv_kw@fallback", START, START + timedelta(days=1)))
+
+    async with Provider(world()).running() as there:
+        options = asking(there)
+        options["more"] += ARRAY
+        async with start_engine(speed=600.0, **options) as running:
+            report = await wait_for(lambda: running.engine.live.report, 60.0)
+            assert report.models == {"inverter_battery": "version 1"}
+            [inverter] = running.engine.live.devices
+            assert inverter.equipment.battery == smaller
+            await wait_for(beside, 60.0)
+            assert "learned" not in source_of_pv(running)
+            registry.roll_back("inverter_battery", START, "tester", "a doubt")
+            running.engine.learning.look()
+            await wait_for(lambda: running.engine.live.report.models == {}, 60.0)
+            assert inverter.equipment.battery == BATTERY
+    with ledger() as found:
+        first, *_, last = [found.cycle(e.number) for e in found.cycles(START, START + timedelta(days=2))]
+    assert first.models == {"inverter_battery": "version 1"}
+    assert first.house["identified"]["inverter"]["capacity_kwh"] == 8.2
+    assert last.house["identified"] == {}
+    assert first.fingerprint != last.fingerprint
