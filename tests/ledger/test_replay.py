@@ -51,7 +51,7 @@ def test_the_house_is_the_one_that_was_there_then(day: Written, tmp_path: Path) 
 def test_numbers_that_were_identified_then_are_planned_with_again(day: Written) -> None:
     with day.ledger() as ledger:
         cycle = ledger.cycle(12)
-    smaller = identified_numbers(day.house.equipment["inverter"]) | {"capacity_kwh": 4.0}
+    smaller = {**identified_numbers(day.house.equipment["inverter"]), "capacity_kwh": 4.0}
     identified = replace(cycle, house={**cycle.house, "identified": {"inverter": smaller}}, fingerprint="other")
 
     house = house_of(identified, day.house)
