@@ -1,0 +1,108 @@
+"""What can be asked of the ledger as courses over time: telemetry, words, and forecasts as they were known."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .coding import MICROSECOND, horizon_from, instant, micros, unpacked
+from .file import LedgerFile
+
+
+class Courses(LedgerFile):
+    """Answers with frames, labelled by interval start in UTC."""
+
+    def telemetry(self, series: Sequence[str], since: datetime, until: datetime) -> pd.DataFrame:
+        """What was measured: one column a series, labelled by interval start in UTC; what is not known is NaN.
+
+        :param series: names of points or of `measured` series; none: all that there are.
+        """
+        rows = self._database.must_read(
+            "SELECT start, names, means FROM telemetry WHERE start >= ? AND start < ? ORDER BY start",
+            (micros(since), micros(until)),
+        )
+        known = {
+            number: tuple(json.loads(names))
+            for number, names in self._database.must_read("SELECT id, names FROM names")
+        }
+        columns = list(series) or sorted({name for n in {row[1] for row in rows} for name in known[n]})
+        place = {n: _places(columns, known[n]) for n in {row[1] for row in rows}}
+        table = np.full((len(rows), len(columns)), np.nan)
+        for i, (_, names, means) in enumerate(rows):
+            here, there = place[names]
+            table[i, here] = np.frombuffer(means)[there]
+        return pd.DataFrame(table, _index([row[0] for row in rows], "start"), columns)
+
+    def interval(self, since: datetime, until: datetime) -> timedelta:
+        """The length of the intervals of a time, the shortest if they differ; 5 min if there is none."""
+        rows = self._database.must_read(
+            "SELECT min(length) FROM telemetry WHERE start >= ? AND start < ?", (micros(since), micros(until))
+        )
+        return int(rows[0][0]) * MICROSECOND if rows and rows[0][0] else timedelta(minutes=5)
+
+    def words(self, points: Sequence[str], since: datetime, until: datetime) -> Sequence[tuple[datetime, str, str]]:
+        """Changes of points that are no numbers: time, point and its new value; first what held at `since`."""
+        before = [
+            row
+            for point in points
+            for row in self._database.must_read(
+                "SELECT ?, point, value FROM changes WHERE point = ? AND at < ? ORDER BY at DESC LIMIT 1",
+                (micros(since), point, micros(since)),
+            )
+        ]
+        rows = self._database.must_read(
+            "SELECT at, point, value FROM changes WHERE at >= ? AND at < ? ORDER BY id", (micros(since), micros(until))
+        )
+        return [(instant(at), point, word) for at, point, word in [*before, *rows] if point in points]
+
+    def vintages(self, series: str, since: datetime, until: datetime) -> pd.DataFrame:
+        """Every forecast of a series for steps that begin from `since` up to `until`, as it was known then.
+
+        Columns: `issued_at`, `start` and `end` of the step, `value`, `source`, `cycle_at`, when the cycle ran that
+        used it, and one for each quantile, such as p10. Of forecasts that nobody used the series is `<series>@<who>`.
+        """
+        furthest = timedelta(days=8) // MICROSECOND
+        rows = self._database.must_read(
+            "SELECT f.at, c.lengths, f.issued, f.source, f.means, f.quantiles FROM forecasts f "
+            "JOIN cycles c ON c.number = f.cycle WHERE f.series = ? AND f.at >= ? AND f.at < ? ORDER BY f.at, f.id",
+            (series, micros(since) - furthest, micros(until)),
+        )
+        grids: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = {}
+        tables = []
+        for at, lengths, issued, source, means, quantiles in rows:
+            if lengths not in grids:
+                horizon = horizon_from(instant(0), lengths)
+                grids[lengths] = np.array([micros(t) for t in (*horizon.starts, horizon.end)], dtype=np.int64)
+            edges = grids[lengths] + at
+            asked = (edges[:-1] >= micros(since)) & (edges[:-1] < micros(until))
+            columns = {"value": np.frombuffer(means)}
+            if quantiles is not None:
+                columns |= {f"p{100 * float(q):g}": np.array(values) for q, values in unpacked(quantiles).items()}
+            part = pd.DataFrame({name: values[asked] for name, values in columns.items()})
+            part.insert(0, "end", edges[1:][asked])
+            part.insert(0, "start", edges[:-1][asked])
+            part.insert(0, "issued_at", issued)
+            part.insert(4, "source", source)
+            part.insert(5, "cycle_at", at)
+            tables.append(part)
+        found = (
+            pd.concat(tables, ignore_index=True)
+            if tables
+            else pd.DataFrame(columns=["issued_at", "start", "end", "value", "source", "cycle_at"])
+        )
+        for name in ("issued_at", "start", "end", "cycle_at"):
+            found[name] = pd.to_datetime(found[name].astype("int64"), unit="us", utc=True)
+        return found
+
+
+def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Which columns stand where in a row of these names."""
+    pairs = [(i, names.index(column)) for i, column in enumerate(columns) if column in names]
+    return [i for i, _ in pairs], [j for _, j in pairs]
+
+
+def _index(starts: Sequence[int], name: str) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(pd.to_datetime(np.array(starts, dtype=np.int64), unit="us", utc=True), name=name)
