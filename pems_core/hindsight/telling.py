@@ -55,11 +55,14 @@ def title(review: Review) -> str:
 
 
 def headline(review: Review) -> str:
-    """What was saved, and how sure that is."""
+    """What was saved, and how sure that is; of a day that is not over, until when."""
     period, currency = review.period, review.currency
     error = "" if period.error is None else f" ± {period.error:.2f}"
-    saved = f"{period.saved():.2f}{error} {currency} saved against {TOLD.replace('_', ' ')}"
-    return f"{saved}; bill {money(period.bill, currency)}"
+    verdict = "saved against" if period.saved() >= 0.0 else "dearer than"
+    told = f"{abs(period.saved()):.2f}{error} {currency} {verdict} {TOLD.replace('_', ' ')}"
+    running = next((books for books in period.days if not books.complete), None)
+    until = "" if running is None else f" until {clock(running.until, review.timezone)}"
+    return f"{told}{until}; bill {money(period.bill, currency)}"
 
 
 def sections(review: Review, bills: Sequence[Reconciled] = ()) -> list[Section]:
