@@ -22,6 +22,12 @@ def test_nodes_and_their_logic_keep_their_promises() -> None:
     run_node("--test", "packages/*/test/*.test.*js")
 
 
+@pytest.mark.slow
+def test_nodes_keep_their_promises_on_the_node_red_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEMS_TEST_NODE_RED", "node-red-4")
+    run_node("--test", "packages/node-red-contrib-pems/test/nodes.test.js")
+
+
 def test_every_topic_that_node_red_hears_or_says_is_known_to_the_core() -> None:
     library = "\n".join(path.read_text(encoding="utf-8") for path in sorted((NODES / "lib").glob("*.js")))
     listed = re.search(r"const TOPICS = \[(.*?)\]", library, re.DOTALL)
