@@ -11,7 +11,7 @@ from pems_core.domain import HOUR, Forecasts, HeatingState, InverterState, Plan,
 
 SETTLE_S = 2.0
 """What belongs together arrives together; so long is waited for the rest of it [s of the clock]."""
-URGENT_SETTLE_S = 0.1
+URGENT_SETTLE_S = 0.05
 """The same where a person waits [s of the clock]."""
 APART_S = 60.0
 """Least time between two plans that no person asked for [s of the clock]."""

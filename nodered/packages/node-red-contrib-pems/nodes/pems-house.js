@@ -3,7 +3,7 @@
 
 const { siteOf, listen, trouble } = require('./shared')
 
-const AT_MOST_EVERY_MS = 300
+const AT_MOST_EVERY_MS = 100
 /** What belongs together comes together: so long is waited for the rest of it. */
 const TOGETHER_MS = 20
 
