@@ -51,6 +51,11 @@ class Visit:
         await self.page.goto(f"{self.home.pages}/{view}")
         await self.page.wait_for_selector(f'.pems[data-view="{view}"] .main > *:not(.waiting)', timeout=PATIENT_MS)
 
+    async def turn_to(self, view: str) -> None:
+        """Go there as people do."""
+        await self.page.click(f'[data-page="{view}"]')
+        await self.page.wait_for_selector(f'.pems[data-view="{view}"] .main > *:not(.waiting)', timeout=PATIENT_MS)
+
     async def text(self, selector: str) -> str:
         return (await self.page.inner_text(selector)).replace("\u00a0", " ")
 

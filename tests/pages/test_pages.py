@@ -84,15 +84,6 @@ async def test_now_says_what_pems_does_and_why(visit: Open, home: Home) -> None:
     assert re.match(r"\d+/17", await one.text(".rooms-card .figure"))
 
 
-@pytest.mark.parametrize("view", VIEWS)
-async def test_every_page_shows_the_house_on_a_wall(view: str, visit: Open) -> None:
-    one = await visit(view, phone=False, theme="dark")
-    await one.until_state("running")
-    assert await one.text("h1")
-    assert "undefined" not in await one.text(".page")
-    assert "NaN" not in await one.page.content()
-
-
 async def test_rooms_are_all_there(visit: Open) -> None:
     one = await visit("rooms")
     assert await one.page.locator("[data-room]").count() == 17
@@ -192,14 +183,19 @@ async def test_somebody_says_that_they_know_of_an_alert(visit: Open, home: Home)
 
 @pytest.mark.parametrize("phone", [True, False], ids=["phone", "tablet"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_people_can_read_and_hit_everything(theme: str, phone: bool, visit: Open) -> None:
+async def test_every_page_shows_the_house_and_people_can_read_and_hit_everything(
+    theme: str, phone: bool, visit: Open
+) -> None:
     one = await visit("now", theme=theme, phone=phone)
     found: list[str] = []
     for view in VIEWS:
-        await one.go(view)
+        await one.turn_to(view)
         await one.until_state("running")
+        assert await one.text("h1")
+        assert "undefined" not in await one.text(".page")
+        assert "NaN" not in await one.page.content()
         found += await faults(one, view)
-    await one.go("rooms")
+    await one.turn_to("rooms")
     await one.page.click('[data-room="kitchen"]')
     await one.page.wait_for_timeout(400)
     found += await faults(one, "sheet")
