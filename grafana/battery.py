@@ -70,36 +70,30 @@ def battery() -> Board:
     courses = Row(
         9,
         [
-            (
-                lines(
-                    "State of charge, as planned and as it is",
-                    [
-                        ask("battery", "mean soc", called="is"),
-                        ask("battery", "mean planned_soc", called="planned"),
-                        ask("prices", "mean import_price_per_kwh", called="import price"),
-                    ],
-                    "percentunit",
-                    colours={"is": BATTERY, "planned": GREY, "import price": GRID},
-                    right={"import price": PER_KWH},
-                    lowest=0,
-                    least="1m",
-                ),
-                12,
+            lines(
+                "State of charge, as planned and as it is",
+                [
+                    ask("battery", "mean soc", called="is"),
+                    ask("battery", "mean planned_soc", called="planned"),
+                    ask("prices", "mean import_price_per_kwh", called="import price"),
+                ],
+                "percentunit",
+                colours={"is": BATTERY, "planned": GREY, "import price": GRID},
+                right={"import price": PER_KWH},
+                lowest=0,
+                least="1m",
             ),
-            (
-                lines(
-                    "Battery power",
-                    [
-                        ask("battery", "mean charge_kw", called="charging"),
-                        ask("battery", "mean discharge_kw", called="discharging"),
-                        ask("battery", "mean grid_charge_kw", called="of it from the grid"),
-                    ],
-                    "kwatt",
-                    colours={"charging": BATTERY, "discharging": HOUSE, "of it from the grid": YELLOW},
-                    lowest=0,
-                    least="1m",
-                ),
-                12,
+            lines(
+                "Battery power",
+                [
+                    ask("battery", "mean charge_kw", called="charging"),
+                    ask("battery", "mean discharge_kw", called="discharging"),
+                    ask("battery", "mean grid_charge_kw", called="of it from the grid"),
+                ],
+                "kwatt",
+                colours={"charging": BATTERY, "discharging": HOUSE, "of it from the grid": YELLOW},
+                lowest=0,
+                least="1m",
             ),
         ],
         "Course",
@@ -107,41 +101,32 @@ def battery() -> Board:
     states = Row(
         5,
         [
-            (
-                timeline(
-                    "Mode",
-                    [ask("battery", "last mode_code", by=["time($__interval)", "device"], called="$tag_device")],
-                    MODES,
-                    least="5m",
-                ),
-                12,
+            timeline(
+                "Mode",
+                [ask("battery", "last mode_code", by=["time($__interval)", "device"], called="$tag_device")],
+                MODES,
+                least="5m",
             ),
-            (
-                timeline(
-                    "Charging from the grid",
-                    [ask("battery", "max grid_charging", by=["time($__interval)", "device"], called="$tag_device")],
-                    GRID_CHARGING,
-                    least="5m",
-                ),
-                12,
+            timeline(
+                "Charging from the grid",
+                [ask("battery", "max grid_charging", by=["time($__interval)", "device"], called="$tag_device")],
+                GRID_CHARGING,
+                least="5m",
             ),
         ],
     )
     flow = Row(
         10,
         [
-            (
-                lines(
-                    "From where to where",
-                    [ask("flows", f"mean {name}", called=called) for name, called, _ in WAYS],
-                    "kwatt",
-                    "PV goes to the house first, then to the battery, then to the grid.",
-                    colours={called: colour for _, called, colour in WAYS},
-                    stacked=True,
-                    lowest=0,
-                    least="5m",
-                ),
-                24,
+            lines(
+                "From where to where",
+                [ask("flows", f"mean {name}", called=called) for name, called, _ in WAYS],
+                "kwatt",
+                "PV goes to the house first, then to the battery, then to the grid.",
+                colours={called: colour for _, called, colour in WAYS},
+                stacked=True,
+                lowest=0,
+                least="5m",
             )
         ],
         "Power flow",
@@ -149,45 +134,36 @@ def battery() -> Board:
     days = Row(
         8,
         [
-            (
-                lines(
-                    "Full cycles by day",
-                    [ask("battery", "sum cycles", by=[BY_DAY], called="cycles")],
-                    "none",
-                    colours={"cycles": BATTERY},
-                    bars=True,
-                    lowest=0,
-                    decimals=2,
-                    back="7d",
-                ),
-                8,
+            lines(
+                "Full cycles by day",
+                [ask("battery", "sum cycles", by=[BY_DAY], called="cycles")],
+                "none",
+                colours={"cycles": BATTERY},
+                bars=True,
+                lowest=0,
+                decimals=2,
+                back="7d",
             ),
-            (
-                lines(
-                    "Energy by day",
-                    [
-                        ask("battery", "sum charge_kwh", by=[BY_DAY], called="charged"),
-                        ask("battery", "sum grid_charge_kwh", by=[BY_DAY], called="of it from the grid"),
-                        ask("battery", "sum discharge_kwh", by=[BY_DAY], called="discharged"),
-                    ],
-                    "kwatth",
-                    colours={"charged": BATTERY, "of it from the grid": YELLOW, "discharged": HOUSE},
-                    bars=True,
-                    lowest=0,
-                    back="7d",
-                ),
-                8,
+            lines(
+                "Energy by day",
+                [
+                    ask("battery", "sum charge_kwh", by=[BY_DAY], called="charged"),
+                    ask("battery", "sum grid_charge_kwh", by=[BY_DAY], called="of it from the grid"),
+                    ask("battery", "sum discharge_kwh", by=[BY_DAY], called="discharged"),
+                ],
+                "kwatth",
+                colours={"charged": BATTERY, "of it from the grid": YELLOW, "discharged": HOUSE},
+                bars=True,
+                lowest=0,
+                back="7d",
             ),
-            (
-                lines(
-                    "Cost of charging from the grid by day",
-                    [ask("battery", "sum grid_charge_cost", by=[BY_DAY], called="cost")],
-                    CURRENCY,
-                    colours={"cost": YELLOW},
-                    bars=True,
-                    back="7d",
-                ),
-                8,
+            lines(
+                "Cost of charging from the grid by day",
+                [ask("battery", "sum grid_charge_cost", by=[BY_DAY], called="cost")],
+                CURRENCY,
+                colours={"cost": YELLOW},
+                bars=True,
+                back="7d",
             ),
         ],
         "Last seven days",

@@ -27,14 +27,21 @@ BASELINES = 'SHOW TAG VALUES FROM "savings" WITH KEY = "baseline" WHERE "site" =
 
 @dataclass(frozen=True)
 class Row:
-    """Panels side by side, with their widths; all of one height.
+    """Panels side by side, all of one height.
 
+    :param panels: alike in width, or each with its own.
     :param title: of a heading above them; none if it is empty.
     """
 
     height: int
-    panels: Sequence[tuple[Panel, int]]
+    panels: Sequence[Panel | tuple[Panel, int]]
     title: str = ""
+
+    @property
+    def placed(self) -> Sequence[tuple[Panel, int]]:
+        """Each panel with its width."""
+        even = WIDTH // len(self.panels)
+        return [panel if isinstance(panel, tuple) else (panel, even) for panel in self.panels]
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ class Board:
                 board.with_row(heading)
                 y += 1
             x = 0
-            for panel, width in row.panels:
+            for panel, width in row.placed:
                 number += 1
                 board.with_panel(panel.id(number).grid_pos(model.GridPos(row.height, width, x, y)))
                 x += width

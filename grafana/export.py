@@ -57,22 +57,19 @@ def export() -> Board:
     price = Row(
         9,
         [
-            (
-                lines(
-                    "Price against threshold",
-                    [
-                        ask("export", "mean price_per_kwh", called="feed-in price"),
-                        ask("export", "mean threshold_per_kwh", called="worth it from"),
-                        ask("export", "mean export_kw", called="fed in"),
-                    ],
-                    PER_KWH,
-                    "Below the threshold a kWh is worth more in the house.",
-                    colours={"feed-in price": SOLD, "worth it from": GREY, "fed in": SUN},
-                    right={"fed in": "kwatt"},
-                    stepped=True,
-                    least="5m",
-                ),
-                24,
+            lines(
+                "Price against threshold",
+                [
+                    ask("export", "mean price_per_kwh", called="feed-in price"),
+                    ask("export", "mean threshold_per_kwh", called="worth it from"),
+                    ask("export", "mean export_kw", called="fed in"),
+                ],
+                PER_KWH,
+                "Below the threshold a kWh is worth more in the house.",
+                colours={"feed-in price": SOLD, "worth it from": GREY, "fed in": SUN},
+                right={"fed in": "kwatt"},
+                stepped=True,
+                least="5m",
             )
         ],
         "Price",
@@ -80,54 +77,42 @@ def export() -> Board:
     state = Row(
         4,
         [
-            (
-                timeline(
-                    "State",
-                    [ask("export", "last state_code", by=["time($__interval)", "device"], called="$tag_device")],
-                    EXPORTING,
-                    least="5m",
-                ),
-                12,
+            timeline(
+                "State",
+                [ask("export", "last state_code", by=["time($__interval)", "device"], called="$tag_device")],
+                EXPORTING,
+                least="5m",
             ),
-            (
-                timeline(
-                    "Allowed",
-                    [ask("export", "last enabled", by=["time($__interval)", "device"], called="$tag_device")],
-                    ALLOWED,
-                    least="5m",
-                ),
-                12,
+            timeline(
+                "Allowed",
+                [ask("export", "last enabled", by=["time($__interval)", "device"], called="$tag_device")],
+                ALLOWED,
+                least="5m",
             ),
         ],
     )
     days = Row(
         8,
         [
-            (
-                lines(
-                    "Revenue by day",
-                    [ask("export", "sum revenue", by=[BY_DAY], called="revenue")],
-                    CURRENCY,
-                    colours={"revenue": GREEN},
-                    bars=True,
-                    back="7d",
-                ),
-                12,
+            lines(
+                "Revenue by day",
+                [ask("export", "sum revenue", by=[BY_DAY], called="revenue")],
+                CURRENCY,
+                colours={"revenue": GREEN},
+                bars=True,
+                back="7d",
             ),
-            (
-                lines(
-                    "Fed in by day, of PV",
-                    [
-                        ask("flows", "sum pv_kwh", by=[BY_DAY], called="PV"),
-                        ask("export", "sum export_kwh", by=[BY_DAY], called="fed in"),
-                    ],
-                    "kwatth",
-                    colours={"PV": SUN, "fed in": SOLD},
-                    bars=True,
-                    lowest=0,
-                    back="7d",
-                ),
-                12,
+            lines(
+                "Fed in by day, of PV",
+                [
+                    ask("flows", "sum pv_kwh", by=[BY_DAY], called="PV"),
+                    ask("export", "sum export_kwh", by=[BY_DAY], called="fed in"),
+                ],
+                "kwatth",
+                colours={"PV": SUN, "fed in": SOLD},
+                bars=True,
+                lowest=0,
+                back="7d",
             ),
         ],
         "Last seven days",
@@ -135,28 +120,25 @@ def export() -> Board:
     reasons = Row(
         10,
         [
-            (
-                log(
-                    "Reasons",
-                    [
-                        ask(
-                            "decisions",
-                            "device",
-                            "control",
-                            "value",
-                            ("feed_in_price_per_kwh", "feed-in price"),
-                            "saves",
-                            "reason",
-                            where=['"control" =~ /^(grid_export|mode)$/'],
-                            by=(),
-                            tail="ORDER BY time DESC LIMIT 200",
-                            table=True,
-                        )
-                    ],
-                    "Why feeding in was switched, and the mode that goes with it.",
-                    units={"feed-in price": PER_KWH, "saves": CURRENCY},
-                ),
-                24,
+            log(
+                "Reasons",
+                [
+                    ask(
+                        "decisions",
+                        "device",
+                        "control",
+                        "value",
+                        ("feed_in_price_per_kwh", "feed-in price"),
+                        "saves",
+                        "reason",
+                        where=['"control" =~ /^(grid_export|mode)$/'],
+                        by=(),
+                        tail="ORDER BY time DESC LIMIT 200",
+                        table=True,
+                    )
+                ],
+                "Why feeding in was switched, and the mode that goes with it.",
+                units={"feed-in price": PER_KWH, "saves": CURRENCY},
             )
         ],
         "Why",

@@ -14,63 +14,48 @@ def heating() -> Board:
     now = Row(
         4,
         [
-            (
-                numbers(
-                    "Heaters now",
-                    [ask("flows", "last heating_kw", by=())],
-                    "kwatt",
-                    steps=((None, BLUE), (0.1, HEAT)),
-                    decimals=1,
-                    back="30m",
-                ),
-                6,
+            numbers(
+                "Heaters now",
+                [ask("flows", "last heating_kw", by=())],
+                "kwatt",
+                steps=((None, BLUE), (0.1, HEAT)),
+                decimals=1,
+                back="30m",
             ),
-            (
-                numbers(
-                    "Energy, last 24 h",
-                    [ask("flows", "sum heating_kwh", by=())],
-                    "kwatth",
-                    decimals=1,
-                    back="24h",
-                ),
-                6,
+            numbers(
+                "Energy, last 24 h",
+                [ask("flows", "sum heating_kwh", by=())],
+                "kwatth",
+                decimals=1,
+                back="24h",
             ),
-            (
-                numbers(
-                    "Discomfort, last 24 h",
-                    [ask("heating", "sum violation_kh", where=[OF_ROOM], by=())],
-                    KELVIN_HOURS,
-                    "K outside the comfort band times hours, of the chosen rooms together [K·h].",
-                    steps=((None, GREEN), (2.0, YELLOW), (10.0, RED)),
-                    decimals=2,
-                    back="24h",
-                ),
-                6,
+            numbers(
+                "Discomfort, last 24 h",
+                [ask("heating", "sum violation_kh", where=[OF_ROOM], by=())],
+                KELVIN_HOURS,
+                "K outside the comfort band times hours, of the chosen rooms together [K·h].",
+                steps=((None, GREEN), (2.0, YELLOW), (10.0, RED)),
+                decimals=2,
+                back="24h",
             ),
-            (
-                numbers(
-                    "Outside",
-                    [ask("flows", "last outdoor_temperature_c", by=())],
-                    "celsius",
-                    decimals=1,
-                    back="2h",
-                ),
-                6,
+            numbers(
+                "Outside",
+                [ask("flows", "last outdoor_temperature_c", by=())],
+                "celsius",
+                decimals=1,
+                back="2h",
             ),
         ],
     )
     grid = Row(
         15,
         [
-            (
-                timeline(
-                    "Relays",
-                    [ask("heating", "last relay", where=[OF_ROOM], by=BY_ROOM, called="$tag_room")],
-                    ON_OFF,
-                    "One row for each room.",
-                    least="5m",
-                ),
-                24,
+            timeline(
+                "Relays",
+                [ask("heating", "last relay", where=[OF_ROOM], by=BY_ROOM, called="$tag_room")],
+                ON_OFF,
+                "One row for each room.",
+                least="5m",
             )
         ],
         "Relays of all rooms",
@@ -78,15 +63,12 @@ def heating() -> Board:
     preheating = Row(
         13,
         [
-            (
-                timeline(
-                    "Pre-heating",
-                    [ask("heating", "max preheating", where=[OF_ROOM], by=BY_ROOM, called="$tag_room")],
-                    PREHEATING,
-                    "The heater is on though the room is at or above its schedule: heat is stored for later.",
-                    least="5m",
-                ),
-                24,
+            timeline(
+                "Pre-heating",
+                [ask("heating", "max preheating", where=[OF_ROOM], by=BY_ROOM, called="$tag_room")],
+                PREHEATING,
+                "The heater is on though the room is at or above its schedule: heat is stored for later.",
+                least="5m",
             )
         ],
     )
@@ -116,42 +98,33 @@ def heating() -> Board:
     energy = Row(
         12,
         [
-            (
-                bars(
-                    "Energy by room, over the time shown",
-                    [ask("heating", "sum heater_kwh", where=[OF_ROOM], by=["room"], called="$tag_room")],
-                    "kwatth",
-                    colour=HEAT,
-                    decimals=1,
-                ),
-                8,
+            bars(
+                "Energy by room, over the time shown",
+                [ask("heating", "sum heater_kwh", where=[OF_ROOM], by=["room"], called="$tag_room")],
+                "kwatth",
+                colour=HEAT,
+                decimals=1,
             ),
-            (
-                bars(
-                    "Discomfort by room, over the time shown",
-                    [ask("heating", "sum violation_kh", where=[OF_ROOM], by=["room"], called="$tag_room")],
-                    KELVIN_HOURS,
-                    "K outside the comfort band times hours [K·h].",
-                    steps=((None, GREEN), (1.0, YELLOW), (5.0, RED)),
-                    decimals=2,
-                ),
-                8,
+            bars(
+                "Discomfort by room, over the time shown",
+                [ask("heating", "sum violation_kh", where=[OF_ROOM], by=["room"], called="$tag_room")],
+                KELVIN_HOURS,
+                "K outside the comfort band times hours [K·h].",
+                steps=((None, GREEN), (1.0, YELLOW), (5.0, RED)),
+                decimals=2,
             ),
-            (
-                lines(
-                    "Energy by day",
-                    [
-                        ask("flows", "sum heating_kwh", by=[BY_DAY], called="heating"),
-                        ask("heating", "sum heater_cost", by=[BY_DAY], called="at import prices"),
-                    ],
-                    "kwatth",
-                    colours={"heating": HEAT, "at import prices": GRID},
-                    right={"at import prices": CURRENCY},
-                    bars=True,
-                    lowest=0,
-                    back="7d",
-                ),
-                8,
+            lines(
+                "Energy by day",
+                [
+                    ask("flows", "sum heating_kwh", by=[BY_DAY], called="heating"),
+                    ask("heating", "sum heater_cost", by=[BY_DAY], called="at import prices"),
+                ],
+                "kwatth",
+                colours={"heating": HEAT, "at import prices": GRID},
+                right={"at import prices": CURRENCY},
+                bars=True,
+                lowest=0,
+                back="7d",
             ),
         ],
         "Energy and comfort",

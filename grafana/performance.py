@@ -34,91 +34,70 @@ def performance() -> Board:
     now = Row(
         4,
         [
-            (
-                numbers(
-                    "Commands carried out",
-                    [ask("commands", "mean success", by=())],
-                    "percentunit",
-                    "Share of the commands that were read back or acked, over the time shown.",
-                    steps=SUCCESS,
-                    decimals=1,
-                ),
-                4,
+            numbers(
+                "Commands carried out",
+                [ask("commands", "mean success", by=())],
+                "percentunit",
+                "Share of the commands that were read back or acked, over the time shown.",
+                steps=SUCCESS,
+                decimals=1,
             ),
-            (
-                numbers(
-                    "Answer, 95th percentile",
-                    [ask("commands", "percentile response_s:95", by=())],
-                    "s",
-                    steps=((None, GREEN), (5.0, YELLOW), (30.0, RED)),
-                    decimals=1,
-                ),
-                4,
+            numbers(
+                "Answer, 95th percentile",
+                [ask("commands", "percentile response_s:95", by=())],
+                "s",
+                steps=((None, GREEN), (5.0, YELLOW), (30.0, RED)),
+                decimals=1,
             ),
-            (
-                numbers(
-                    "Cost as planned",
-                    [ask("plan_reality", ("sum actual_cost / sum expected_cost", "achieved"), by=())],
-                    "percentunit",
-                    "Metered cost of the quarter hours divided by their planned cost, over the time shown. "
-                    "Near 100 %: the house does what is planned.",
-                    decimals=0,
-                ),
-                4,
+            numbers(
+                "Cost as planned",
+                [ask("plan_reality", ("sum actual_cost / sum expected_cost", "achieved"), by=())],
+                "percentunit",
+                "Metered cost of the quarter hours divided by their planned cost, over the time shown. "
+                "Near 100 %: the house does what is planned.",
+                decimals=0,
             ),
-            (
-                numbers(
-                    "Arbitrage today",
-                    [ask("money", "last arbitrage", where=["\"period\" = 'day'"], by=())],
-                    CURRENCY,
-                    "Gained by charging in cheap hours and discharging in dear ones.",
-                    steps=((None, RED), (0.0, GREEN)),
-                    decimals=1,
-                    back="40d",
-                ),
-                4,
+            numbers(
+                "Arbitrage today",
+                [ask("money", "last arbitrage", where=["\"period\" = 'day'"], by=())],
+                CURRENCY,
+                "Gained by charging in cheap hours and discharging in dear ones.",
+                steps=((None, RED), (0.0, GREEN)),
+                decimals=1,
+                back="40d",
             ),
-            (
-                numbers("Plans come from", [ask("optimizer", "last rung_code", by=())], "none", codes=RUNGS, back="6h"),
-                4,
-            ),
-            (numbers("PEMS is", [ask("system", "last healthy", by=())], "none", codes=HEALTHY, back="30m"), 4),
+            numbers("Plans come from", [ask("optimizer", "last rung_code", by=())], "none", codes=RUNGS, back="6h"),
+            numbers("PEMS is", [ask("system", "last healthy", by=())], "none", codes=HEALTHY, back="30m"),
         ],
     )
     strategy = Row(
         9,
         [
-            (
-                lines(
-                    "Strategy: expected and achieved",
-                    [
-                        ask("plan_reality", "sum expected_cost", by=["time($__interval)"], called="expected"),
-                        ask("plan_reality", "sum actual_cost", by=["time($__interval)"], called="achieved"),
-                    ],
-                    CURRENCY,
-                    "Cost of the quarter hours as the plan had it that held at their start, and as metered.",
-                    colours={"expected": GREY, "achieved": BLUE},
-                    least="1h",
-                ),
-                12,
+            lines(
+                "Strategy: expected and achieved",
+                [
+                    ask("plan_reality", "sum expected_cost", by=["time($__interval)"], called="expected"),
+                    ask("plan_reality", "sum actual_cost", by=["time($__interval)"], called="achieved"),
+                ],
+                CURRENCY,
+                "Cost of the quarter hours as the plan had it that held at their start, and as metered.",
+                colours={"expected": GREY, "achieved": BLUE},
+                least="1h",
             ),
-            (
-                lines(
-                    "What was gained by day",
-                    [
-                        ask("money", f"last {field}", where=["\"period\" = 'day'"], by=[BY_DAY], called=name)
-                        for field, name in (
-                            ("arbitrage", "arbitrage"),
-                            ("heating_shift", "heating shifted"),
-                            ("export_revenue", "feeding in"),
-                        )
-                    ],
-                    CURRENCY,
-                    colours={"arbitrage": YELLOW, "heating shifted": HEAT, "feeding in": GREEN},
-                    bars=True,
-                    back="7d",
-                ),
-                12,
+            lines(
+                "What was gained by day",
+                [
+                    ask("money", f"last {field}", where=["\"period\" = 'day'"], by=[BY_DAY], called=name)
+                    for field, name in (
+                        ("arbitrage", "arbitrage"),
+                        ("heating_shift", "heating shifted"),
+                        ("export_revenue", "feeding in"),
+                    )
+                ],
+                CURRENCY,
+                colours={"arbitrage": YELLOW, "heating shifted": HEAT, "feeding in": GREEN},
+                bars=True,
+                back="7d",
             ),
         ],
         "Strategy",
@@ -220,41 +199,32 @@ def performance() -> Board:
     plans = Row(
         8,
         [
-            (
-                lines(
-                    "Time for a plan",
-                    [
-                        ask("optimizer", "mean solve_s", called="search"),
-                        ask("optimizer", "mean cycle_s", called="whole cycle"),
-                    ],
-                    "s",
-                    colours={"search": BLUE, "whole cycle": GREY},
-                    lowest=0,
-                    least="15m",
-                ),
-                8,
+            lines(
+                "Time for a plan",
+                [
+                    ask("optimizer", "mean solve_s", called="search"),
+                    ask("optimizer", "mean cycle_s", called="whole cycle"),
+                ],
+                "s",
+                colours={"search": BLUE, "whole cycle": GREY},
+                lowest=0,
+                least="15m",
             ),
-            (
-                lines(
-                    "Gap",
-                    [ask("optimizer", "mean gap", called="gap")],
-                    CURRENCY,
-                    "By how much a plan can be dearer than the best possible one.",
-                    colours={"gap": ORANGE},
-                    lowest=0,
-                    decimals=2,
-                    least="15m",
-                ),
-                8,
+            lines(
+                "Gap",
+                [ask("optimizer", "mean gap", called="gap")],
+                CURRENCY,
+                "By how much a plan can be dearer than the best possible one.",
+                colours={"gap": ORANGE},
+                lowest=0,
+                decimals=2,
+                least="15m",
             ),
-            (
-                timeline(
-                    "Plans come from",
-                    [ask("optimizer", "max rung_code", by=["time($__interval)"], called="plan")],
-                    RUNGS,
-                    least="15m",
-                ),
-                8,
+            timeline(
+                "Plans come from",
+                [ask("optimizer", "max rung_code", by=["time($__interval)"], called="plan")],
+                RUNGS,
+                least="15m",
             ),
         ],
         "Plans",
@@ -262,25 +232,22 @@ def performance() -> Board:
     forecasts = Row(
         8,
         [
-            (
-                lines(
-                    title,
-                    [
-                        ask(
-                            "forecast_errors",
-                            "mean absolute_error",
-                            where=error(series),
-                            by=["time($__interval)", "ahead_h"],
-                            called="$tag_ahead_h h before",
-                        )
-                    ],
-                    unit,
-                    "Mean absolute error of the quarter hours, by how long before it was forecast.",
-                    lowest=0,
-                    decimals=2,
-                    least="1h",
-                ),
-                8,
+            lines(
+                title,
+                [
+                    ask(
+                        "forecast_errors",
+                        "mean absolute_error",
+                        where=error(series),
+                        by=["time($__interval)", "ahead_h"],
+                        called="$tag_ahead_h h before",
+                    )
+                ],
+                unit,
+                "Mean absolute error of the quarter hours, by how long before it was forecast.",
+                lowest=0,
+                decimals=2,
+                least="1h",
             )
             for title, series, unit in (
                 ("Error of the PV forecast", "pv_kw", "kwatt"),
@@ -293,46 +260,37 @@ def performance() -> Board:
     system = Row(
         8,
         [
-            (
-                lines(
-                    "Memory and processor",
-                    [
-                        ask("system", "mean memory_mb", called="memory"),
-                        ask("system", "mean cpu_share", called="processor"),
-                    ],
-                    "decmbytes",
-                    colours={"memory": BLUE, "processor": ORANGE},
-                    right={"processor": "percentunit"},
-                    lowest=0,
-                    least="1m",
-                ),
-                8,
+            lines(
+                "Memory and processor",
+                [
+                    ask("system", "mean memory_mb", called="memory"),
+                    ask("system", "mean cpu_share", called="processor"),
+                ],
+                "decmbytes",
+                colours={"memory": BLUE, "processor": ORANGE},
+                right={"processor": "percentunit"},
+                lowest=0,
+                least="1m",
             ),
-            (
-                lines(
-                    "Age of readings",
-                    [ask("data_age", "max newest_s", by=["time($__interval)", "device"], called="$tag_device")],
-                    "s",
-                    steps=((None, GREEN), (300.0, RED)),
-                    lowest=0,
-                    least="1m",
-                ),
-                8,
+            lines(
+                "Age of readings",
+                [ask("data_age", "max newest_s", by=["time($__interval)", "device"], called="$tag_device")],
+                "s",
+                steps=((None, GREEN), (300.0, RED)),
+                lowest=0,
+                least="1m",
             ),
-            (
-                lines(
-                    "Waiting for the database, and how late the loop was",
-                    [
-                        ask("system", "max points_waiting", called="points"),
-                        ask("system", "max loop_delay_s", called="late"),
-                    ],
-                    "none",
-                    colours={"points": GRID, "late": GREY},
-                    right={"late": "s"},
-                    lowest=0,
-                    least="1m",
-                ),
-                8,
+            lines(
+                "Waiting for the database, and how late the loop was",
+                [
+                    ask("system", "max points_waiting", called="points"),
+                    ask("system", "max loop_delay_s", called="late"),
+                ],
+                "none",
+                colours={"points": GRID, "late": GREY},
+                right={"late": "s"},
+                lowest=0,
+                least="1m",
             ),
         ],
         "PEMS itself",
@@ -340,26 +298,23 @@ def performance() -> Board:
     events = Row(
         9,
         [
-            (
-                log(
-                    "Alerts and overrides",
-                    [
-                        ask(
-                            "events",
-                            "kind",
-                            "severity",
-                            "place",
-                            "phase",
-                            "text",
-                            by=(),
-                            tail="ORDER BY time DESC LIMIT 200",
-                            table=True,
-                        )
-                    ],
-                    back="7d",
-                    nothing="none in the last seven days",
-                ),
-                24,
+            log(
+                "Alerts and overrides",
+                [
+                    ask(
+                        "events",
+                        "kind",
+                        "severity",
+                        "place",
+                        "phase",
+                        "text",
+                        by=(),
+                        tail="ORDER BY time DESC LIMIT 200",
+                        table=True,
+                    )
+                ],
+                back="7d",
+                nothing="none in the last seven days",
             )
         ],
         "Events",
