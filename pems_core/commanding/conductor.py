@@ -17,6 +17,7 @@ from .guard import Action, Guard, Verdict
 from .persistence import Backoff
 from .sending import Tell
 from .store import Store
+from .watching import LONGEST
 from .wish import InForce, Wish
 
 
@@ -179,6 +180,7 @@ class Conductor:
         if verdict.action is not Action.SEND:
             self._hold(verdict)
             return
+        wish = replace(wish, valid_until=min(wish.valid_until, now + LONGEST))
         groups = self._following.needed(verdict.settings, wish)
         if not groups:
             return

@@ -22,6 +22,9 @@ CONFIRM_S = 2.0
 EFFECT_FROM_S, EFFECT_UNTIL_S = 120.0, 300.0
 """Protocols D.3: an effect is looked for from 2 to 5 minutes on."""
 EFFECT_EVERY_S = 30.0
+LONGEST = timedelta(hours=12)
+"""What a device is told ends by itself within this, however long it is wished: slots of a time of day come again each
+day and timers end after one, so that what is wished for longer is renewed."""
 RENEW_BEFORE = timedelta(minutes=10)
 """What was sent is renewed this long before it ends, not each time the plan moves its end."""
 SHORTENED = timedelta(hours=1)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from pems_core.clock import FastClock
+from pems_core.clock import Clock, FastClock
 from pems_core.commanding import (
     Dispatcher,
     EmergencyStop,
@@ -31,8 +31,12 @@ from pems_core.domain import (
 )
 from pems_core.protocols import Device, Transport
 from pems_core.transport.lines import Lines
+from tests.devices.clocks import HandClock
 
 from .plain import MINUTE, START, battery_at, heating, inverter, rooms_at
+
+SETTLED_AFTER = 200
+"""Turns of the event loop in which a device is told all that is due."""
 
 
 class Recorder:
@@ -40,7 +44,7 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, clock: FastClock, *devices: str, stage: Stage = Stage.READBACK_OK) -> None:
+    def __init__(self, clock: Clock, *devices: str, stage: Stage = Stage.READBACK_OK) -> None:
         self.clock = clock
         self.devices = devices
         self.stage = stage
@@ -104,9 +108,11 @@ class House:
     devices: Sequence[Device] = field(default_factory=lambda: [inverter(), heating()])
     start: datetime = START
     soc: float = 0.5
+    by_hand: HandClock | None = None
+    """A clock that the test moves; without one time passes by itself."""
 
     def __post_init__(self) -> None:
-        self.clock = FastClock(self.start, self.speed)
+        self.clock: Clock = self.by_hand or FastClock(self.start, self.speed)
         self.store = Store(self.folder, self.clock)
         self.inverter = Recorder(self.clock, "inverter")
         self.heating = Recorder(self.clock, "heating")
@@ -175,6 +181,14 @@ class House:
             if watched:
                 self.saw()
             await self.clock.sleep(min(60.0, (until - self.now).total_seconds()))
+
+    async def step(self, minutes: float) -> None:
+        """Move the clock by hand, measure, and let the dispatcher do all that is due then."""
+        assert self.by_hand is not None
+        self.by_hand.pass_by(minutes=minutes)
+        self.saw()
+        for _ in range(SETTLED_AFTER):
+            await asyncio.sleep(0)
 
     def with_battery(self, **changes: object) -> None:
         """Change what is known of the battery."""

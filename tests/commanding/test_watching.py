@@ -5,10 +5,11 @@ from typing import Any
 
 from pems_core.commanding import Verdict
 from pems_core.config import StagesSection
-from pems_core.domain import Command, NotDelivered, Stage, Value
+from pems_core.domain import HOUR, Command, NotDelivered, Stage, Value
 from pems_core.protocols import Device
+from tests.devices.clocks import HandClock
 
-from .plain import MINUTE
+from .plain import MINUTE, START
 from .recorder import House, until
 
 CHARGE: dict[str, Value] = {"mode": "battery_first", "charge_power_kw": 2.5, "stop_soc": 0.8}
@@ -55,6 +56,18 @@ async def test_gives_way_to_a_foreign_controller_after_the_second_time(tmp_path:
         house.dispatcher.reset("inverter")
         house.want("inverter", SELF_USE)
         await until(lambda: sent_modes(house) == 3)
+
+
+async def test_what_is_wished_for_days_is_renewed_twice_a_day_without_a_gap(tmp_path: Path) -> None:
+    """Slots of a time of day, and timers, end within a day whatever was wished."""
+    async with House(tmp_path, by_hand=HandClock(START)) as house:
+        house.want("inverter", CHARGE, minutes=3 * 24 * 60, by_hand=["mode"])
+        for _ in range(60 * 12):
+            await house.step(minutes=5)
+            told = [command for command in house.inverter.sent if command.control == "mode"]
+            assert house.now < told[-1].expires_at <= house.now + 12 * HOUR
+        assert len({command.expires_at for command in told}) == 6
+        assert not house.inverter.released("inverter")
 
 
 async def test_a_value_that_never_took_is_written_three_times_and_given_up(tmp_path: Path) -> None:

@@ -262,6 +262,22 @@ async def test_a_slot_ends_by_itself_when_pems_is_dead() -> None:
         assert house.number("discharge_kw") == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.parametrize("family", ["sph", "tl_xh", "vpp"])
+async def test_a_mode_that_is_renewed_for_days_has_no_hole(family: Family) -> None:
+    """Slots come again each day: one that is prolonged must not meet its own beginning, or both are ignored (31)."""
+    async with plant(family, "31", "55", soc=0.5, base_load_kw=0.5) as house:
+        modes: list[Value] = []
+        for _ in range(4):
+            assert (await house.told_mode(HOLD, minutes=12 * 60)).stage is Stage.READBACK_OK
+            house.clock.pass_by(minutes=3)
+            for _ in range(23):
+                house.clock.pass_by(minutes=30)
+                await house.polls(every_s=0.0)
+                modes.append(house.value("mode"))
+            house.clock.pass_by(minutes=10)
+        assert set(modes) == {"battery_first"}
+
+
 async def test_remote_control_ends_by_its_own_timer_when_pems_is_dead() -> None:
     async with plant("vpp") as house:
         await house.tell(SELL, minutes=10)

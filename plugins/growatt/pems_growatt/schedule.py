@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from .slots import LAST_MINUTE, MIDNIGHT, MINUTE, Slot, first_start, slots_between
+from .slots import LAST_MINUTE, LONGEST, MIDNIGHT, MINUTE, Slot, first_start, slots_between
 
 EXTENSION = timedelta(minutes=45)
 """A slot that is prolonged ends this much later than was said: who is prolonged once will be again, each prolongation
@@ -20,19 +20,19 @@ def arrange(
     """The mode's slots as they should be, by number; None if no whole minute is left.
 
     One that is in force, or will be before a new one could be, is kept, with its start, and prolonged if it ends too
-    early.
+    early. If it would meet its own beginning a day later by that, a new one takes its place, a minute from now.
 
     :param present: the mode's slots as they are; those that are not enabled leave room.
     """
     running = next((slot for slot in present if slot.enabled and _in_force(slot, now, zone)), None)
     running = running or _about_to_begin(present, now, zone)
-    if running is None:
+    if running is None or until > _latest(running, now, zone):
         return _numbered(slots_between(first_start(valid_from, now), until, zone), present)
     chain = _chain(running, present)
     ends = _end(chain, now, zone)
     if until - MINUTE <= ends <= until + OVERHANG:
         return tuple(slot if slot in chain else replace(slot, enabled=False) for slot in present)
-    later = until + EXTENSION if ends < until else until
+    later = min(until + EXTENSION, _latest(running, now, zone)) if ends < until else until
     begin = now.replace(second=0, microsecond=0)
     wanted = [slot for slot in slots_between(begin, later, zone) if slot.enabled]
     if not wanted:
@@ -61,6 +61,11 @@ def _about_to_begin(present: Sequence[Slot], now: datetime, zone: ZoneInfo) -> S
     if soon.astimezone(zone).date() != now.astimezone(zone).date():
         return None
     return next((slot for slot in present if slot.enabled and _in_force(slot, soon, zone)), None)
+
+
+def _latest(running: Slot, now: datetime, zone: ZoneInfo) -> datetime:
+    """The latest that a slot which began today may end, or go on over midnight until, and not meet its beginning."""
+    return _at(now.astimezone(zone), running.start) + LONGEST
 
 
 def _stop(slot: Slot) -> time:
