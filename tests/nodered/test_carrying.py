@@ -12,6 +12,7 @@ import pytest
 from pems_core.domain import NotDelivered
 from pems_core.nodered import FOLDER, NodeRed
 from pems_core.runtime.contract import TOLD
+from pems_core.runtime.words import instant
 from tests.brokers import Mosquitto
 from tests.runtime.conftest import Running, Start, wait_for
 
@@ -258,14 +259,21 @@ WRONG = [
     ("heartbeat", json.dumps({"healthy": "yes", "valid_for_s": 60})),
     ("site", json.dumps([1])),
     ("plan", json.dumps({"made_at": "yesterday", "starts": [], "ends": []})),
+    ("plan", json.dumps({"made_at": "2025-01-15T06:00:00Z", "starts": [None], "ends": [3]})),
     ("price", json.dumps({"at": "2025-01-15T06:00:00Z"})),
     ("emergency", json.dumps({"stopped": 1})),
     ("alert", json.dumps({"severity": "warning"})),
     ("alerts", json.dumps({})),
+    ("alerts", json.dumps({"alerts": [None]})),
     ("error", json.dumps({"topic": "", "faults": []})),
     ("comfort/heating", json.dumps({})),
     ("state/inverter", json.dumps({"device": "inverter", "points": [1]})),
     ("controls/inverter", json.dumps({"device": "inverter"})),
+    (
+        "controls/heating",
+        json.dumps({"device": "heating", "controls": [{"control": "kitchen_setpoint_c", "options": 3}]}),
+    ),
+    ("state/heating", json.dumps({"device": "heating", "points": {"kitchen_temperature_c": None}})),
     ("release/inverter", json.dumps({"device": "inverter", "wire": "now"})),
     ("lease/inverter", json.dumps({"device": "inverter", "until": "2025-01-15T06:00"})),
     ("decision/inverter/mode", json.dumps({"id": "x"})),
@@ -273,6 +281,9 @@ WRONG = [
     ("carry/inverter", json.dumps({"request": "r", "id": "i", "device": "inverter", "control": "mode", "wire": {}})),
     ("savings", "3"),
 ]
+
+
+BEAT = {"counter": 1, "healthy": True, "valid_for_s": 60.0, "speed": 1.0}
 
 
 async def test_refuses_wrong_payloads_on_every_topic_with_their_place_and_sends_nothing(
@@ -295,6 +306,9 @@ async def test_refuses_wrong_payloads_on_every_topic_with_their_place_and_sends_
             return {error["topic"] for house in said for error in house.get("errors", [])}
 
         await wait_for(lambda: refused() >= wanted)
-        ours = {f"pems/trial/{topic}" for topic in wanted} | {"pems/trial/carrier", "test/house"}
+        # It still lives, and hears what is right.
+        await client.publish("pems/trial/heartbeat", json.dumps(BEAT | {"at": instant(datetime.now(UTC))}), qos=1)
+        await wait_for(lambda: any('"core":"running"' in text for topic, text in dead.heard if topic == "test/house"))
+        ours = {f"pems/trial/{topic}" for topic in wanted | {"heartbeat"}} | {"pems/trial/carrier", "test/house"}
         assert {topic for topic, _ in dead.heard} <= ours
         listening.cancel()

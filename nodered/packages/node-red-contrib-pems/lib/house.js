@@ -45,30 +45,38 @@ const NEEDED = {
   comfort: { device: 'string' },
   status: { state: 'string' },
   heartbeat: { healthy: 'boolean', valid_for_s: 'number', at: 'time' },
-  plan: { made_at: 'time', starts: 'list', ends: 'list' },
-  price: { at: 'time', steps: 'list' },
+  plan: { made_at: 'time', starts: 'times', ends: 'times' },
+  price: { at: 'time', steps: 'objects' },
   savings: {},
   emergency: { stopped: 'boolean' },
-  alerts: { alerts: 'list' },
+  alerts: { alerts: 'objects' },
   alert: { severity: 'string', place: 'string', text: 'string' },
-  error: { topic: 'string', faults: 'list' },
-  state: { device: 'string', points: 'object' },
-  controls: { device: 'string', controls: 'list' },
-  release: { device: 'string', wire: 'list' },
+  error: { topic: 'string', faults: 'texts' },
+  state: { device: 'string', points: 'readings' },
+  controls: { device: 'string', controls: 'catalogue' },
+  release: { device: 'string', wire: 'objects' },
   lease: { device: 'string', until: 'time' },
   decision: { id: 'string', device: 'string', control: 'string', valid_from: 'time', valid_until: 'time' },
   override: { device: 'string', control: 'string', until: 'time' },
-  carry: { request: 'string', id: 'string', device: 'string', control: 'string', wire: 'list', expires_at: 'time' }
+  carry: { request: 'string', id: 'string', device: 'string', control: 'string', wire: 'objects', expires_at: 'time' }
 }
+
+const isObject = (found) => found !== null && typeof found === 'object' && !Array.isArray(found)
+const isTime = (found) => typeof found === 'string' && /(Z|[+-]\d\d:\d\d)$/.test(found) && Number.isFinite(Date.parse(found))
+const all = (holds) => (found) => Array.isArray(found) && found.every(holds)
+const hasOptions = (found) => isObject(found) && typeof found.control === 'string' &&
+  (found.options === undefined || all((option) => isObject(option) && (option.wire === undefined || all(isObject)(option.wire)))(found.options))
 
 const KINDS = {
   string: [(found) => typeof found === 'string' && found !== '', 'a text'],
   boolean: [(found) => typeof found === 'boolean', 'true or false'],
   number: [(found) => typeof found === 'number' && Number.isFinite(found), 'a finite number'],
-  list: [(found) => Array.isArray(found), 'a list'],
-  object: [(found) => found !== null && typeof found === 'object' && !Array.isArray(found), 'an object'],
-  time: [(found) => typeof found === 'string' && /(Z|[+-]\d\d:\d\d)$/.test(found) && Number.isFinite(Date.parse(found)),
-    'a time with its zone, such as 2025-01-15T06:00:00Z']
+  texts: [all((one) => typeof one === 'string'), 'a list of texts'],
+  objects: [all(isObject), 'a list of objects'],
+  times: [all(isTime), 'a list of times with their zone'],
+  readings: [(found) => isObject(found) && Object.values(found).every(isObject), 'a reading for each point'],
+  catalogue: [all(hasOptions), 'a list of controls, each with control and options'],
+  time: [isTime, 'a time with its zone, such as 2025-01-15T06:00:00Z']
 }
 
 /** @throws {Error} naming every key that is missing or wrong */

@@ -204,8 +204,14 @@ class Site extends EventEmitter {
       this._changed()
       return
     }
-    this.emit('said', name, said)
-    if (this.house.core(this.now) === 'running') this._handedOver(name, said)
+    try {
+      this.emit('said', name, said)
+      if (this.house.core(this.now) === 'running') this._handedOver(name, said)
+    } catch (error) {
+      // One message that nobody foresaw must not end Node-RED, and with it the way to all devices.
+      this.house.refuse(name, `${name}: ${error.message}`, this.now)
+      this.emit('trouble', error)
+    }
     if (name === 'heartbeat') this._handOver()
     if (!knewTime && this.house.knowsTime) this.beat().catch((error) => this.emit('trouble', error))
     this._changed()

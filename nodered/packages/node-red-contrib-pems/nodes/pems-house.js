@@ -20,7 +20,7 @@ module.exports = function (RED) {
       waiting = null
       toldAt = Date.now()
       const why = trouble(site)
-      node.status(why ? { fill: 'yellow', shape: 'ring', text: why } : { fill: 'green', shape: 'dot', text: site.house.status.state })
+      node.status(why ? { fill: 'yellow', shape: 'ring', text: why } : { fill: 'green', shape: 'dot', text: site.house.status ? site.house.status.state : 'running' })
       node.send({ topic: 'house', payload: { ...site.house.snapshot(site.now), by_hand: site.byHand.all, may_ask: mayAsk() } })
     }
     const soon = () => {
