@@ -35,7 +35,7 @@ from pems_core.recording.ledger.ledger import Ledger
 
 LOAD, PRAGUE = "base_load_kw", "Europe/Prague"
 BEGIN = datetime(2025, 1, 6, tzinfo=UTC)
-ISSUED_H = (0, 9, 18)
+ISSUED_H = (0, 12)
 """Cycles of a day that are played [UTC]; the night's work is done after the first."""
 
 Evening = Callable[[datetime], float]

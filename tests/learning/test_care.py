@@ -62,7 +62,7 @@ def test_a_good_version_foresees_in_shadow_then_on_some_days_and_is_promoted(tmp
         assert "days, by chance with" in used.why
         days = house.used
         assert not any("version" in source for at, source in days.items() if at < tried.at)
-        on_trial = {at.date(): source for at, source in days.items() if tried.at < at < used.at and at.hour == 18}
+        on_trial = {at.date(): source for at, source in days.items() if tried.at < at < used.at and at.hour == 12}
         share = sum("version 1" in source for source in on_trial.values()) / len(on_trial)
         assert 0.35 <= share <= 0.65
         assert all("version 1" in source for at, source in days.items() if at > used.at)
@@ -123,7 +123,7 @@ def test_a_household_that_changes_degrades_the_model_and_a_new_one_proves_itself
         health = house.registry.health(LOAD)
         assert health is not None
         assert "degraded" in health.fault
-        assert house.used[BEGIN + timedelta(days=30, hours=18)] == "habit"
+        assert house.used[BEGIN + timedelta(days=30, hours=12)] == "habit"
         house.every = timedelta(days=7)
         house.live(31, 55)
         # What was learned in the first days has the old evenings in it still, and proves nothing; the next one does.
@@ -196,12 +196,12 @@ def test_lightgbm_takes_over_from_a_profile_that_knows_nothing_of_weekdays(tmp_p
 
     learner = LearnedLoad(PRAGUE)
     load = household(56, sauna)
-    house = Weeks(tmp_path, load, learner, terms=Terms(trial_days=7), every=NEVER, issued_h=(0, 18))
+    house = Weeks(tmp_path, load, learner, terms=Terms(trial_days=7), every=NEVER)
     try:
         house.live(33, 53)
         assert house.story == [(1, "shadow"), (1, "trial"), (1, "in use")], house.said
-        assert "trees" in house.used[BEGIN + timedelta(days=52, hours=18)]
-        assert "version 1" in house.used[BEGIN + timedelta(days=52, hours=18)]
+        assert "trees" in house.used[BEGIN + timedelta(days=52, hours=12)]
+        assert "version 1" in house.used[BEGIN + timedelta(days=52, hours=12)]
     finally:
         house.ledger.close()
 

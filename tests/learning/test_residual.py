@@ -21,7 +21,7 @@ DAY = 96
 
 @pytest.fixture(scope="module")
 def measured() -> Measured:
-    return measured_rooms(lived_in(REALLY, date(2025, 1, 10), 24, seed=3), "heating", SPEC, PRAGUE)
+    return measured_rooms(lived_in(REALLY, date(2025, 1, 10), 20, seed=3), "heating", SPEC, PRAGUE)
 
 
 def aired(measured: Measured) -> Measured:
@@ -40,7 +40,7 @@ def errors_k(
     found = identify(network_of(SPEC), before)
     again = learn_residual(network_of(SPEC), before, [s.iloc[:learned_until] for s in setpoints])
     alone, corrected = [], []
-    for start in range(learned_until, len(measured.air_c) - DAY, DAY // 2):
+    for start in range(learned_until, len(measured.air_c) - DAY, DAY):
         past, ahead = measured.cut(slice(0, start)), measured.cut(slice(start, start + DAY))
         truth = ahead.air_c.to_numpy()
         known = [s.iloc[start : start + DAY] for s in setpoints]
@@ -55,13 +55,13 @@ def errors_k(
 
 
 def test_a_window_that_is_opened_every_day_is_learned(measured: Measured) -> None:
-    alone, corrected, which = errors_k(aired(measured), 19 * DAY)
+    alone, corrected, which = errors_k(aired(measured), 15 * DAY)
     assert which["kitchen"]
     assert corrected["kitchen"] < 0.7 * alone["kitchen"]
 
 
 def test_what_does_not_help_is_not_used(measured: Measured) -> None:
-    alone, corrected, which = errors_k(measured, 19 * DAY)
+    alone, corrected, which = errors_k(measured, 15 * DAY)
     for room in alone:
         assert which[room] or corrected[room] == alone[room]
         assert corrected[room] < 1.5 * alone[room] + 0.01

@@ -71,31 +71,33 @@ class Courses(LedgerFile):
             (series, micros(since) - furthest, micros(until)),
         )
         grids: dict[str, np.ndarray[Any, np.dtype[np.int64]]] = {}
-        tables = []
+        # Arrays that are joined once: a table for each of thousands of forecasts takes seconds.
+        times: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+        sources: list[str] = []
+        values: list[dict[str, np.ndarray[Any, np.dtype[np.float64]]]] = []
         for at, lengths, issued, source, means, quantiles in rows:
             if lengths not in grids:
                 horizon = horizon_from(instant(0), lengths)
                 grids[lengths] = np.array([micros(t) for t in (*horizon.starts, horizon.end)], dtype=np.int64)
             edges = grids[lengths] + at
             asked = (edges[:-1] >= micros(since)) & (edges[:-1] < micros(until))
+            begins, ends = edges[:-1][asked], edges[1:][asked]
+            times.append(np.stack([np.full_like(begins, issued), begins, ends, np.full_like(begins, at)], axis=1))
+            sources += [source] * len(begins)
             columns = {"value": np.frombuffer(means)}
             if quantiles is not None:
-                columns |= {f"p{100 * float(q):g}": np.array(values) for q, values in unpacked(quantiles).items()}
-            part = pd.DataFrame({name: values[asked] for name, values in columns.items()})
-            part.insert(0, "end", edges[1:][asked])
-            part.insert(0, "start", edges[:-1][asked])
-            part.insert(0, "issued_at", issued)
-            part.insert(4, "source", source)
-            part.insert(5, "cycle_at", at)
-            tables.append(part)
-        found = (
-            pd.concat(tables, ignore_index=True)
-            if tables
-            else pd.DataFrame(columns=["issued_at", "start", "end", "value", "source", "cycle_at"])
-        )
-        for name in ("issued_at", "start", "end", "cycle_at"):
-            found[name] = pd.to_datetime(found[name].astype("int64"), unit="us", utc=True)
-        return found
+                columns |= {f"p{100 * float(q):g}": np.array(found) for q, found in unpacked(quantiles).items()}
+            values.append({name: found[asked] for name, found in columns.items()})
+        whole = np.concatenate(times) if times else np.empty((0, 4), dtype=np.int64)
+        instants = [pd.to_datetime(whole[:, k], unit="us", utc=True) for k in range(4)]
+        names = list(dict.fromkeys(["value", *(name for columns in values for name in columns)]))
+        numbers = {
+            name: np.concatenate([c.get(name, np.full(len(c["value"]), np.nan)) for c in values]) if values else []
+            for name in names
+        }
+        table = {"issued_at": instants[0], "start": instants[1], "end": instants[2], "value": numbers.pop("value")}
+        return pd.DataFrame(table | {"source": sources, "cycle_at": instants[3]} | numbers)
+
 
 
 def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[int]]:
