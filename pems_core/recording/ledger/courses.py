@@ -99,7 +99,6 @@ class Courses(LedgerFile):
         return pd.DataFrame(table | {"source": sources, "cycle_at": instants[3]} | numbers)
 
 
-
 def _places(columns: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[int]]:
     """Which columns stand where in a row of these names."""
     pairs = [(i, names.index(column)) for i, column in enumerate(columns) if column in names]
