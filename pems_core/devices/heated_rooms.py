@@ -77,7 +77,7 @@ class HeatedRoomsDevice:
         :raises StaleReading: if no room at all can be read.
         """
         known = before if isinstance(before, HeatingState) else HeatingState({})
-        outdoor_c = self._site(readings, "site/outdoor_temperature_c", "°C", DEFAULT_OUTDOOR_C)
+        outdoor_c = self._weather(readings, "outdoor_temperature_c", "°C", DEFAULT_OUTDOOR_C)
         predicted = self._predicted(readings, known, outdoor_c)
         rooms: dict[str, RoomState] = {}
         faults: dict[str, str] = {}
@@ -150,7 +150,7 @@ class HeatedRoomsDevice:
                 settings[f"{room.name}_relay"] = known.rooms[room.name].relay_on
         inputs = {
             "outdoor_temperature_c": outdoor_c,
-            "ghi_w_m2": self._site(readings, "site/ghi_w_m2", "W/m2", 0.0),
+            "ghi_w_m2": self._weather(readings, "ghi_w_m2", "W/m2", 0.0),
         }
         after = execute_rooms(self.network, settings, known, Step(known.at, length_h, inputs)).state
         return dict(of_kind(after, HeatingState).rooms)
@@ -162,11 +162,14 @@ class HeatedRoomsDevice:
             return None
 
     @staticmethod
-    def _site(readings: Readings, point: str, unit: str, default: float) -> float:
-        try:
-            return readings.number(point, SITE_MAX_AGE, unit)
-        except StaleReading:
-            return default
+    def _weather(readings: Readings, series: str, unit: str, default: float) -> float:
+        """As an instrument of the house measures it, else as services say."""
+        for who in ("site", "weather"):
+            try:
+                return readings.number(f"{who}/{series}", SITE_MAX_AGE, unit)
+            except StaleReading:
+                continue
+        return default
 
     def add_to_model(self, model: DispatchModel, state: SiteState, forecasts: Forecasts) -> None:
         add_rooms(model, self.name, self.spec, state, forecasts)

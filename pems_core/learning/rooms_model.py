@@ -37,12 +37,16 @@ class RoomsModel:
         return f"{self.device}_rooms"
 
     def measured(self, telemetry: Telemetry, since: datetime, until: datetime) -> Measured:
-        """See `DeviceModel.measured`: quarter hours."""
+        """See `DeviceModel.measured`: quarter hours; weather as measured at the house, else as services said."""
         rooms = [room.name for room in self.configured.rooms]
         points = [f"{self.device}/{room}_{what}" for room in rooms for what in ("temperature_c", "relay")]
-        frame = telemetry([*points, OUTDOOR, GHI], since, until)
+        said = {series: series.replace("site/", "weather/") for series in (OUTDOOR, GHI)}
+        frame = telemetry([*points, *said, *said.values()], since, until)
         if len(frame):
             frame = frame.resample(pd.Timedelta(QUARTER)).mean()
+        for measured, told in said.items():
+            # A house without instruments of its own is planned by what services say of the weather, and known by it.
+            frame[measured] = frame[measured].fillna(frame[told])
         return measured_rooms(frame, self.device, self.configured, self.timezone)
 
     def identify(self, measured: Measured, used: Mapping[str, Any] | None) -> Found:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from pems_core.clock import Clock
-from pems_core.domain import SourceKind, Vintage
+from pems_core.domain import QUARTER, SourceKind, Vintage, floor_time
 from pems_core.protocols import Source
 from pems_core.sourcing.book import VintageBook
 from pems_core.sourcing.chains import SourceChain, price_need, pv_need, quarters, rate_need, weather_need
@@ -104,6 +104,12 @@ class Feeds:
             if len(before):
                 return float(before.iloc[-1])
         return self.eur_rate
+
+    def weather_now(self, now: datetime) -> Mapping[str, float]:
+        """What is said of the weather of this quarter hour, by series; nothing if nobody has said anything."""
+        quarter = floor_time(now, QUARTER)
+        table = self.chains[SourceKind.WEATHER].table(quarter, quarter + QUARTER, now)
+        return {str(name): float(value) for name, value in table.iloc[0].dropna().items()} if len(table) else {}
 
     def foretold(self, now: datetime) -> pd.DataFrame | None:
         """What is said of weather and PV from yesterday on, in quarter hours; None if nobody has said anything.

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pems_core.cycle import measure
-from pems_core.domain import Reading, Severity, SiteState
+from pems_core.domain import QUARTER, Reading, Severity, SiteState, floor_time
 
 from .follow import Follower
 from .live import Live
@@ -16,6 +17,8 @@ READINGS_WITHIN_S = 90.0
 LEAST_WAIT_S = 0.05
 """However fast the clock is [s of the wall]."""
 PART = "readings"
+WEATHER = {"outdoor_temperature_c": "°C", "ghi_w_m2": "W/m2"}
+"""What is asked of weather services for devices that have no instrument for it."""
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Watch:
     live: Live
     follower: Follower
     _lost: Mapping[str, str] = field(default_factory=dict)
+    _weather: tuple[datetime, Mapping[str, float]] | None = None
 
     async def run(self) -> None:
         """Look every few seconds until cancelled."""
@@ -65,6 +69,22 @@ class Watch:
                 continue
             self.live.alerts.end(f"{transport.name} readings")
             yield heard
+        yield self._said_of_the_weather()
+
+    def _said_of_the_weather(self) -> Mapping[str, Reading]:
+        """The weather of this quarter hour as services tell it; it is no measurement, and has names of its own."""
+        live = self.live
+        if live.feeds is None:
+            return {}
+        quarter = floor_time(live.now, QUARTER)
+        if self._weather is None or self._weather[0] != quarter or not self._weather[1]:
+            self._weather = quarter, live.feeds.weather_now(live.now)
+        said = self._weather[1]
+        return {
+            f"weather/{name}": Reading(said[name], unit, live.now, live.now)
+            for name, unit in WEATHER.items()
+            if name in said
+        }
 
     def _lost_or_back(self, state: SiteState) -> None:
         live = self.live

@@ -12,7 +12,7 @@ from pems_growatt.inverter import HybridInverter
 from pems_heating_loxone.rooms import HeatedRooms
 
 from benchmarks.lived_in import lived_in
-from pems_core.domain import HybridInverterSpec
+from pems_core.domain import HybridInverterSpec, Reading, Readings
 from pems_core.learning.battery_model import BatteryModel
 from pems_core.learning.device_models import OtherHouse, in_use, tend
 from pems_core.learning.equipping import device_models, equip, identified_numbers, nothing_wanted
@@ -81,6 +81,12 @@ class TestRooms:
         # It is looked at every night, and told once.
         tend(model, registry, Told(telemetry), NOW + timedelta(hours=1))
         assert len(registry.story("heating_rooms")) == 1
+
+    def test_are_identified_by_what_services_say_where_nobody_measures_the_weather(
+        self, telemetry: pd.DataFrame, registry: ModelRegistry
+    ) -> None:
+        told = telemetry.rename(columns=lambda name: name.replace("site/", "weather/"))
+        assert "version 1 is in use" in tend(RoomsModel("heating", SPEC, PRAGUE), registry, Told(told), NOW)
 
     def test_go_out_of_use_when_the_house_file_foresees_better(
         self, telemetry: pd.DataFrame, registry: ModelRegistry
@@ -182,3 +188,17 @@ def test_numbers_that_were_recorded_make_the_same_device_again() -> None:
     equip([inverter, rooms], numbers)
     assert inverter.spec.battery == battery
     assert identified_numbers(rooms.spec) == identified_numbers(REALLY)
+
+
+def test_rooms_are_estimated_with_what_services_say_where_nobody_measures_the_weather() -> None:
+    now = datetime(2025, 1, 20, tzinfo=UTC)
+
+    def settled_c(**weather_c: float) -> float:
+        points = {f"heating/{room.name}_temperature_c": 21.0 for room in SPEC.rooms}
+        points |= {f"{who}/outdoor_temperature_c": c for who, c in weather_c.items()}
+        readings = Readings(now, {name: Reading(c, "°C", now, now) for name, c in points.items()})
+        return HeatedRooms("heating", SPEC).state(readings).rooms["living_room"].slab_c
+
+    # The colder it is, the warmer is the slab that holds a room where it is.
+    assert settled_c(weather=-15.0) > settled_c(weather=0.0) + 1.0
+    assert settled_c(weather=-15.0, site=0.0) == settled_c(site=0.0)

@@ -75,6 +75,9 @@ async def test_a_house_plans_by_what_exchanges_and_services_say(start_engine: St
         )
         spot = live.commanding.store.history(1.0)["spot_price_per_kwh"]
         ahead = report.forecasts
+    # Devices without an instrument of their own are told what services say of the quarter hour that is.
+    said = live.readings.number("weather/outdoor_temperature_c", timedelta(minutes=5), "°C")
+    assert said == pytest.approx(float(live.feeds.weather_now(live.now)["outdoor_temperature_c"]))
     # With the rate of the bank, not that of the house file.
     assert spot[pd.Timestamp(START)] == pytest.approx(samples.price_at(START) * 24.965 / 1000)
     starts = ahead.horizon.starts[1:8]

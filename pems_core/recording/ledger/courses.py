@@ -91,7 +91,7 @@ class Courses(LedgerFile):
         whole = np.concatenate(times) if times else np.empty((0, 4), dtype=np.int64)
         instants = [pd.to_datetime(whole[:, k], unit="us", utc=True) for k in range(4)]
         names = list(dict.fromkeys(["value", *(name for columns in values for name in columns)]))
-        numbers = {
+        numbers: dict[str, Any] = {
             name: np.concatenate([c.get(name, np.full(len(c["value"]), np.nan)) for c in values]) if values else []
             for name in names
         }
