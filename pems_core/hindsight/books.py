@@ -205,7 +205,7 @@ class Bookkeeper:
         knowing = costs_of(twins.planned(Outlook(day.scenario, "perfect"), options, valuation)).net
         as_told = costs_of(told).net
         unhindered = as_told
-        if day.overridden:
+        if day.overrides:
             outlook = RecordedOutlook(self.ledger, day)
             unhindered = costs_of(twins.planned(outlook, options, valuation)).net
         return Regret(

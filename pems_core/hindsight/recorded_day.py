@@ -1,12 +1,13 @@
 """One local day as the ledger has it, in the form in which a simulated house can live it again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
 
-from pems_core.domain import HOUR, QUARTER, Decision, HeatingSpec, HybridInverterSpec, floor_time
+from pems_core.domain import HOUR, QUARTER, Decision, HeatingSpec, HybridInverterSpec, Override, floor_time
+from pems_core.recording.ledger.coding import back
 from pems_core.recording.ledger.ledger import Ledger, NotRecorded
 from pems_core.recording.ledger.measured import FLOWS, PRICES, WEATHER
 from pems_core.simulation.house import SimulatedHouse
@@ -43,7 +44,8 @@ class RecordedDay:
     """What was stored at the start and the end, named as the levels of a plan."""
     decided: Sequence[tuple[datetime, Sequence[Decision]]]
     """What the devices that can be commanded were told, cycle by cycle."""
-    overridden: bool
+    overrides: Sequence[Override]
+    """What people had set, each as long as it held."""
     known: float
 
     @property
@@ -78,19 +80,24 @@ def recorded_day(ledger: Ledger, house: HouseFile, day: date, until: datetime | 
         levels_at(ledger, house, start),
         levels_at(ledger, house, end),
         _told(ledger, start, end),
-        _overridden(ledger, start, end),
+        _overrides(ledger, start, end),
         known,
     )
 
 
-def _overridden(ledger: Ledger, start: datetime, end: datetime) -> bool:
-    """Whether anybody had set anything: in this time, or before it and for longer."""
-    standing: dict[str, datetime] = {}
+def _overrides(ledger: Ledger, start: datetime, end: datetime) -> Sequence[Override]:
+    """What was set in this time, or before it and for longer; each until it ended or something else was set."""
+    standing: dict[str, Override] = {}
+    over: list[Override] = []
     for at, name, content in ledger.events("override", start - LONGEST_OVERRIDE, end):
-        if at >= start:
-            return True
-        standing[name] = at if "ended" in content else datetime.fromisoformat(content["valid_until"])
-    return any(until > start for until in standing.values())
+        before = standing.pop(name, None)
+        now = None
+        if "ended" not in content:
+            now = standing[name] = back(Override, {key: value for key, value in content.items() if key != "costs"})
+        # An override is told again when its price is known.
+        if before is not None and (now is None or now.valid_from != before.valid_from):
+            over.append(replace(before, valid_until=min(before.valid_until, at)))
+    return [one for one in (*over, *standing.values()) if one.valid_until > start and one.valid_from < end]
 
 
 def placed(house: HouseFile, scenario: Scenario, at: datetime, levels: Mapping[str, float]) -> SimulatedHouse:

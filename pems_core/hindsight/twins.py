@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from pems_core.cycle import measure
-from pems_core.domain import HOUR, Decision, Forecast, Forecasts, Horizon, SiteState
+from pems_core.domain import HOUR, Decision, Forecast, Forecasts, Horizon, Override, SiteState
 from pems_core.planning.planner import Planner, PlanOptions
 from pems_core.protocols import RuleBased
 from pems_core.recording.ledger.ledger import Ledger
@@ -25,17 +25,26 @@ from .recorded_day import RecordedDay, placed
 
 REPLAN_EVERY = HOUR
 DAY = timedelta(days=1)
+SOON = timedelta(minutes=5)
 
 
 @dataclass
 class AsDecided:
-    """Tells the devices what they were told."""
+    """Tells the devices what they were told: what people had set, and else what was decided."""
 
     decided: Sequence[tuple[datetime, Sequence[Decision]]]
+    overrides: Sequence[Override] = ()
 
     def decide(self, state: SiteState) -> Sequence[Decision]:
-        last = next((found for at, found in reversed(self.decided) if at <= state.now + timedelta(minutes=5)), ())
-        return [decision for decision in last if decision.holds(state.now) or _about_to(decision, state.now)]
+        now = state.now
+        last = next((found for at, found in reversed(self.decided) if at <= now + SOON), ())
+        decided = [d for d in last if _holds(d, now)]
+        set_by_hand = {(o.device, o.control): o for o in self.overrides if _holds(o, now)}
+        units = {(d.device, d.control): d.unit for d in decided}
+        return [d for d in decided if (d.device, d.control) not in set_by_hand] + [
+            Decision(o.device, o.control, o.value, units.get(name, ""), o.valid_from, o.valid_until, source="override")
+            for name, o in set_by_hand.items()
+        ]
 
 
 class RecordedOutlook(Outlook):
@@ -53,7 +62,7 @@ class RecordedOutlook(Outlook):
         return bool(self._known)
 
     def forecasts(self, now: datetime, horizon: Horizon) -> Forecasts:
-        number = next((n for at, n in reversed(self._known) if at <= now + timedelta(minutes=5)), None)
+        number = next((n for at, n in reversed(self._known) if at <= now + SOON), None)
         if number is None:
             return super().forecasts(now, horizon)
         if number not in self._read:
@@ -94,7 +103,7 @@ class Twins:
 
     def as_decided(self, valuation: Valuation) -> RunResult:
         """The house as the devices were told, overrides included."""
-        return self._run("as decided", AsDecided(self.day.decided), valuation)
+        return self._run("as decided", AsDecided(self.day.decided, self.day.overrides), valuation)
 
     def planned(self, outlook: Outlook, options: PlanOptions, valuation: Valuation) -> RunResult:
         """The house planned anew every hour, without overrides."""
@@ -112,9 +121,9 @@ class Twins:
         return run_closed_loop(name, controller, self.house.house, self.start(), self.day.end, valuation, billing)
 
 
-def _about_to(decision: Decision, now: datetime) -> bool:
-    """A cycle that ran seconds after the quarter hour began speaks for that quarter hour."""
-    return now < decision.valid_from <= now + timedelta(minutes=5)
+def _holds(told: Decision | Override, now: datetime) -> bool:
+    """Whether something holds in the quarter hour that begins now; what was told seconds later speaks for it too."""
+    return told.holds(now) or now < told.valid_from <= now + SOON
 
 
 def _onto(forecasts: Forecasts, horizon: Horizon) -> Forecasts:

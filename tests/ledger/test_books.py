@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from pems_core.cli import pems
 from pems_core.clock import FastClock
-from pems_core.domain import BadSeries, Override
+from pems_core.domain import BadSeries, Override, Value
 from pems_core.hindsight.bill import Bill, read_bills, reconcile
 from pems_core.hindsight.books import Bookkeeper, DayBooks, combined_error, from_data
 from pems_core.hindsight.recorded_day import recorded_day
 from pems_core.hindsight.savings import gather
+from pems_core.hindsight.twins import Twins
 from pems_core.recording.ledger.coding import plain
 from pems_core.recording.ledger.ledger import Ledger, NotRecorded
 from pems_core.simulation.experiment import BASELINES
@@ -85,7 +86,27 @@ def test_what_was_set_the_evening_before_and_still_held_meddled_with_the_day(
         ledger.backup(tmp_path / "ledger.sqlite3")
     with Ledger(tmp_path / "ledger.sqlite3", FastClock(day.end), writing=True) as ledger:
         ledger.add_event(evening, "override", "inverter.mode", {**plain(held), "costs": None})
-        assert recorded_day(ledger, day.house, FIRST).overridden is meddled
+        assert bool(recorded_day(ledger, day.house, FIRST).overrides) is meddled
+
+
+def test_a_house_that_is_told_the_same_does_what_people_had_set(day: Written, tmp_path: Path) -> None:
+    noon, copy = day.start + timedelta(hours=12), tmp_path / "ledger.sqlite3"
+    sold: dict[str, Value] = {"mode": "grid_first", "discharge_power_kw": 3.0, "stop_soc": 0.2, "grid_export": True}
+    with day.ledger() as ledger:
+        ledger.backup(copy)
+    with Ledger(copy, FastClock(day.end), writing=True) as ledger:
+        for control, value in sold.items():
+            held = Override("inverter", control, value, noon, noon + timedelta(hours=6), "Jana")
+            for costs in (None, 1.5):
+                ledger.add_event(noon, "override", f"inverter.{control}", {**plain(held), "costs": costs})
+            ended = noon + timedelta(hours=1)
+            ledger.add_event(ended, "override", f"inverter.{control}", {"ended": ended.isoformat()})
+        recorded = recorded_day(ledger, day.house, FIRST)
+        twins = Twins(ledger, day.house, recorded)
+        flows = twins.as_decided(twins.valuation).flows["battery_terminal_discharge_kw"]
+
+    assert [one.valid_until for one in recorded.overrides] == [noon + timedelta(hours=1)] * len(sold)
+    assert flows[noon : noon + timedelta(minutes=45)].min() > 2.5
 
 
 REAL_BILL = (
