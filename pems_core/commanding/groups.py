@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-from pems_core.domain import Command, HeatingSpec, Value
+from pems_core.domain import Command, Value
 from pems_core.protocols import Device
 
 from .wish import same_value
 
 WHOLE = "all"
-"""The group of a device that takes all its controls together."""
+"""The group of the controls that name none."""
 
 
 class Groups:
-    """The controls that a device takes together: those of one room, or all of any other device."""
+    """The controls that a device takes together, as its catalogue says."""
 
     def __init__(self, device: Device) -> None:
         self._controls = {control.name: control for control in device.controls()}
-        self._group = {name: _group(device, name) for name in self._controls}
+        self._group = {name: control.group or WHOLE for name, control in self._controls.items()}
         self.all: Sequence[str] = tuple(dict.fromkeys(self._group.values()))
 
     def of(self, command: Command) -> str:
@@ -35,11 +35,3 @@ class Groups:
 
     def same_value(self, control: str, one: Value | None, other: Value | None) -> bool:
         return same_value(self._controls[control], one, other)
-
-
-def _group(device: Device, control: str) -> str:
-    if isinstance(device.equipment, HeatingSpec):
-        for room in device.equipment.rooms:
-            if control in (f"{room.name}_relay", f"{room.name}_setpoint_c"):
-                return room.name
-    return WHOLE

@@ -31,6 +31,8 @@ def keep_abilities(draft: Draft) -> None:
     if "grid_export" in state.lacks:
         _leave_out(draft, "grid_export", says_something=wished.get("grid_export") is False)
         _leave_out(draft, "export_limit_kw", says_something="export_limit_kw" in wished)
+    if "reserve_soc" in state.lacks:
+        _leave_out(draft, "reserve_soc", says_something="reserve_soc" in wished)
     if "battery_charge_grid" in state.lacks:
         _leave_out(draft, "battery_charge_grid", says_something=wished.get("battery_charge_grid") is True)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pems_core.clock import Clock
-from pems_core.domain import HeatingSpec, Override, Value
+from pems_core.domain import HeatingSpec, Override, SiteState, Value
 from pems_core.domain.errors import Faults
 from pems_core.protocols import Device
 
@@ -38,13 +38,15 @@ class Overrides:
         self._controls = {device.name: {control.name: control for control in device.controls()} for device in devices}
         self._clock = clock
 
-    def set(self, override: Override) -> ActiveOverride:
+    def set(self, override: Override, state: SiteState | None = None) -> ActiveOverride:
         """Keep an override, in place of any other for the same control.
 
+        :param state: of the house, if it is known: what a unit was found unable to be told is not taken.
         :raises BadOverride: if the control is unknown, the value not allowed, or the time over or too long.
         """
         now = self._clock.now()
-        faults = [*self._control_faults(override), *_time_faults(override, now)]
+        lacks = frozenset() if state is None else state.lacks(override.device)
+        faults = [*self._control_faults(override, lacks), *_time_faults(override, now)]
         if faults:
             raise BadOverride(f"override {override.device}/{override.control}: {fault}" for fault in faults)
         active = ActiveOverride(override, now)
@@ -94,13 +96,17 @@ class Overrides:
         """All that are kept, also those whose time is over and that nobody has ended yet."""
         return sorted(map(_from_json, self._store.kept(KIND).values()), key=lambda active: active.set_at)
 
-    def _control_faults(self, override: Override) -> Sequence[str]:
+    def _control_faults(self, override: Override, lacks: frozenset[str]) -> Sequence[str]:
         controls = self._controls.get(override.device)
         if controls is None:
             return [f"found device {override.device!r}; allowed: {', '.join(self._controls) or 'none'}"]
         control = controls.get(override.control)
         if control is None:
             return [f"found control {override.control!r}; allowed: {', '.join(controls) or 'none'}"]
+        if lacks & {control.name, str(override.value)}:
+            able = [name for name in controls if name not in lacks]
+            what = control.name if control.name in lacks else f"{control.name} = {override.value}"
+            return [f"found {what}, which this unit cannot be told; allowed: {', '.join(able)}"]
         fault = control.fault(override.value)
         return [] if fault is None else [fault]
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from pems_core.clock import Clock
 from pems_core.domain import Alert, Severity, WornOut, floor_time
+from pems_core.transport.lines import Change
 
 from .store import Store
 
-WRITE, RELAY_START, DONE = "write", "relay_start", "done"
+WRITE, RELAY_START, DONE, CHANGED = "write", "relay_start", "done", "changed"
 HOUR = timedelta(hours=1)
 MONTH = timedelta(days=30)
 LIFE_STARTS_PER_DAY = 18.0
@@ -68,6 +69,19 @@ class StoredWearBook:
         """See `WearBook.note_done`."""
         self._store.keep(DONE, f"{device}/{what}", at.isoformat())
 
+    def note_changed(self, device: str, setting: str, change: Change) -> None:
+        """See `WearBook.note_changed`; written before this returns."""
+        both = change.after(self.changed(device).get(setting))
+        self._store.keep(CHANGED, f"{device}/{setting}", [both.was, both.told])
+
+    def changed(self, device: str) -> Mapping[str, Change]:
+        """See `WearBook.changed`."""
+        return changed_settings(self._store, device)
+
+    def put_back(self, device: str, setting: str) -> None:
+        """See `WearBook.put_back`."""
+        self._store.forget(CHANGED, f"{device}/{setting}")
+
     def writes_today(self, device: str) -> Mapping[str, int]:
         """Writes of today (UTC) by memory."""
         return self._store.counts_since(WRITE, device, self._clock.now().astimezone(UTC).date())
@@ -86,6 +100,12 @@ class StoredWearBook:
 
     def _allowed(self, device: str) -> DailyWrites:
         return self._limits.get(device, self._usual)
+
+
+def changed_settings(store: Store, device: str) -> Mapping[str, Change]:
+    """Settings of a device that PEMS has changed and not put back, as a store knows them."""
+    kept, prefix = store.kept(CHANGED), f"{device}/"
+    return {name.removeprefix(prefix): Change(*was) for name, was in kept.items() if name.startswith(prefix)}
 
 
 class RelayBook:

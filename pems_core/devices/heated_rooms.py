@@ -63,7 +63,7 @@ class HeatedRoomsDevice:
     def controls(self) -> Sequence[Control]:
         low_c, high_c = self.spec.setpoint_range_c
         return [
-            control
+            replace(control, group=room.name)
             for room in self.spec.rooms
             for control in (
                 Control(f"{room.name}_relay", ControlKind.SWITCH, min_dwell=min(room.min_on, room.min_off)),

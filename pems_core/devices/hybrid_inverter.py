@@ -1,6 +1,7 @@
 """A hybrid inverter with PV and battery, of any brand."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from math import ceil, floor
 
@@ -49,6 +50,8 @@ class HybridInverterDevice:
     balances = True
     offers: frozenset[str] = frozenset()
     """Of `by_hand.BY_HAND`: what a person can set on this device beyond what plans do."""
+    groups: Mapping[str, str] = {}
+    """The groups of controls that `encode` puts into messages of their own; see `Control.group`."""
 
     def __init__(self, name: str, spec: HybridInverterSpec) -> None:
         self.name = name
@@ -63,6 +66,9 @@ class HybridInverterDevice:
         self.spec = of_kind(equipment, HybridInverterSpec)
 
     def controls(self) -> Sequence[Control]:
+        return [replace(control, group=self.groups.get(control.name, "")) for control in self._catalogue()]
+
+    def _catalogue(self) -> Sequence[Control]:
         export = Control("grid_export", ControlKind.SWITCH, description="feed-in to the grid enabled")
         battery = self.spec.battery
         by_hand = [control for control in controls_by_hand(self.spec) if control.name in self.offers]

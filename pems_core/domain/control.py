@@ -29,6 +29,9 @@ class Control:
     max_step: float | None = None
     """Largest change at once."""
     description: str = ""
+    group: str = ""
+    """Controls that the device takes together, by messages of their own; those without a group are one more. What it
+    refuses of one group costs it no other."""
 
     def fault(self, value: Value) -> str | None:
         """Why `value` is not allowed, or None if it is.

@@ -36,7 +36,7 @@ class InverterState:
     mode: str = "load_first"
     export_enabled: bool = True
     lacks: frozenset[str] = frozenset()
-    """What this unit was found not to be able to do: modes, `battery_charge_grid`, `grid_export`."""
+    """What this unit was found not to be able to do: modes, `battery_charge_grid`, `grid_export`, `reserve_soc`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,11 @@ class SiteState:
     def of(self, device: str, kind: type[D]) -> D:
         """The state of one device, which is of that kind."""
         return of_kind(self.devices[device], kind)
+
+    def lacks(self, device: str) -> frozenset[str]:
+        """What a device was found unable to be told, as far as that is known."""
+        state = self.devices.get(device)
+        return state.lacks if isinstance(state, InverterState) else frozenset()
 
     def override(self, device: str, control: str, at: datetime) -> Override | None:
         """The override in force for one control at an instant; the one set last wins."""

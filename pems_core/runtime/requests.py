@@ -75,7 +75,7 @@ class Requests:
         live = self.live
         now = live.now
         override = Override(said.device, said.control, said.value, now, said.ends(now), said.by, said.reason)
-        live.commanding.overrides.set(override)
+        live.commanding.overrides.set(override, live.state)
         # On the wire first, and then the plan around it.
         self.follower.follow()
         live.triggers.pull(f"{said.by} set {said.device}/{said.control}", urgent=True)

@@ -12,6 +12,7 @@ from pems_core.clock import SystemClock
 from pems_core.commanding.sending import carry, look
 from pems_core.commanding.store import Store
 from pems_core.commanding.told import WISH
+from pems_core.commanding.wear import changed_settings
 from pems_core.domain import Command, NotDelivered, PemsError, Receipt, Stage, WornOut
 from pems_core.protocols import Device, Transport
 from pems_core.transport.house_lines import HouseLines
@@ -89,6 +90,7 @@ class Rescue:
             f"pems-{self.blueprint.house.site.name}-{self.who}",
         )
         transports = self.blueprint.transports()
+        self._remember_changes()
         async with lines:
             running = [asyncio.create_task(self._keep_running(transport, lines)) for transport in transports]
             try:
@@ -105,6 +107,16 @@ class Rescue:
                     task.cancel()
                 await asyncio.gather(*running, return_exceptions=True)
         return False
+
+    def _remember_changes(self) -> None:
+        """What only PEMS can put back, from the engine's book, which a hung engine holds."""
+        try:
+            with Store(self.blueprint.folder.path, self.blueprint.clock, writing=False) as store:
+                for device in self.devices:
+                    for setting, change in changed_settings(store, device).items():
+                        self.wear.note_changed(device, setting, change)
+        except PemsError:
+            log.exception("the store cannot be read: settings that PEMS has changed for good stay so")
 
     async def _keep_running(self, transport: Transport, lines: HouseLines) -> None:
         """A transport that crashes is begun again: its devices have nobody else."""

@@ -83,12 +83,18 @@ def decision_words(decision: Decision, commands: Sequence[Command]) -> Json:
 
 
 def controls_words(device: Device, state: SiteState) -> Json:
-    """The catalogue; each option with the messages by which it differs from the device's own control."""
+    """The catalogue; each option with the messages by which it differs from the device's own control.
+
+    What the unit was found unable to be told is not offered.
+    """
+    lacks = state.lacks(device.name)
     own = {(c.address, c.payload) for c in map(_without_id, device.release())}
     return {
         "device": device.name,
         "at": instant(state.now),
-        "controls": [_control_words(device, control, own, state) for control in device.controls()],
+        "controls": [
+            _control_words(device, control, own, state) for control in device.controls() if control.name not in lacks
+        ],
     }
 
 

@@ -111,6 +111,20 @@ class UdpLine(Protocol):
         """Iterate over what arrives, with the time of its arrival; bytes that are not UTF-8 become U+FFFD."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a setting that nothing but PEMS would put back."""
+
+    was: int
+    """Before PEMS first changed it."""
+    told: int
+    """By PEMS, last."""
+
+    def after(self, earlier: "Change | None") -> "Change":
+        """Both as one: what it was before the first, and what was told by the last."""
+        return self if earlier is None else Change(earlier.was, self.told)
+
+
 class WearBook(Protocol):
     """Counts writes to memory that wears out (protocols A.7), over restarts."""
 
@@ -137,6 +151,19 @@ class WearBook(Protocol):
 
     def note_done(self, device: str, what: str, at: datetime) -> None:
         """Remember that it was done."""
+
+    def note_changed(self, device: str, setting: str, change: Change) -> None:
+        """Remember what a lasting setting was before PEMS changes it; of one that PEMS has changed before, and not put
+        back, what it was at first stays.
+
+        :param setting: such as `holding/608`.
+        """
+
+    def changed(self, device: str) -> Mapping[str, Change]:
+        """Settings that PEMS has changed and not put back, also before a restart."""
+
+    def put_back(self, device: str, setting: str) -> None:
+        """Forget a setting that is as it was, or somebody else's by now."""
 
 
 class Lines(Protocol):

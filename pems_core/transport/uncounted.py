@@ -1,7 +1,9 @@
 """Writes that nobody counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+
+from .lines import Change
 
 
 class UncountedWear:
@@ -9,6 +11,7 @@ class UncountedWear:
 
     def __init__(self) -> None:
         self._done: dict[tuple[str, str], datetime] = {}
+        self._changed: dict[str, dict[str, Change]] = {}
 
     def limit(self, device: str, per_day: int, most_per_day: int) -> None:
         """See `WearBook`; there is no limit here."""
@@ -23,3 +26,15 @@ class UncountedWear:
     def note_done(self, device: str, what: str, at: datetime) -> None:
         """See `WearBook`."""
         self._done[device, what] = at
+
+    def note_changed(self, device: str, setting: str, change: Change) -> None:
+        """See `WearBook`."""
+        self._changed.setdefault(device, {})[setting] = change.after(self._changed.get(device, {}).get(setting))
+
+    def changed(self, device: str) -> Mapping[str, Change]:
+        """See `WearBook`; as long as this book lives."""
+        return dict(self._changed.get(device, {}))
+
+    def put_back(self, device: str, setting: str) -> None:
+        """See `WearBook`."""
+        self._changed.get(device, {}).pop(setting, None)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pems_core.commanding import BadOverride, Overrides, Store, apply_to
-from pems_core.domain import Override, Value
+from pems_core.domain import Override, SiteState, Value
 from pems_core.protocols import Device
 
-from .plain import MINUTE, START, heating, inverter
+from .plain import MINUTE, START, battery_at, heating, inverter
 
 GOOD = Override("inverter", "mode", "battery_first", START, START + 60 * MINUTE, "Ann", "guests")
 DEVICES: list[Device] = [inverter(), heating()]
@@ -70,6 +70,17 @@ def test_a_bad_override_is_refused_with_what_is_allowed(
         overrides.set(replace(GOOD, **changes))  # type: ignore[arg-type]
     assert told in str(refused.value)
     assert not overrides.active
+
+
+def test_what_a_unit_cannot_be_told_is_refused_and_not_kept(overrides: Overrides) -> None:
+    """Else a person would read that it is so, and it would never be."""
+    state = SiteState(START, {"inverter": replace(battery_at(0.5), lacks=frozenset({"grid_export", "grid_first"}))})
+    with pytest.raises(BadOverride, match="found grid_export, which this unit cannot be told; allowed: mode, battery"):
+        overrides.set(replace(GOOD, control="grid_export", value=False), state)
+    with pytest.raises(BadOverride, match="found mode = grid_first, which this unit cannot be told"):
+        overrides.set(replace(GOOD, value="grid_first"), state)
+    assert not overrides.active
+    assert overrides.set(GOOD, state).override == GOOD
 
 
 def test_all_faults_are_told_together(overrides: Overrides) -> None:

@@ -21,7 +21,9 @@ import pytest
 from pems_core.clock import FastClock
 from pems_core.commanding import EmergencyStop, Store, StoredWearBook, StoreInUse, StoreUnreadable, engine_alive
 from pems_core.commanding.plan_json import plan_from_json, plan_to_json
+from pems_core.commanding.wear import changed_settings
 from pems_core.domain import Horizon, Plan, Reason, Rung
+from pems_core.transport.lines import Change
 
 START = datetime(2025, 1, 15, 10, tzinfo=UTC)
 ROUNDS = 100
@@ -95,6 +97,19 @@ def test_no_count_and_no_override_is_lost_when_the_process_is_killed(tmp_path: P
         assert kept + told.count(b"o") <= override <= kept + told.count(b"o") + 1
         writes, kept = counted, override
     assert kept > ROUNDS
+
+
+def test_what_a_setting_was_before_pems_outlives_a_restart(tmp_path: Path) -> None:
+    with Store(tmp_path, clock()) as store:
+        wear = StoredWearBook(store, clock())
+        wear.note_changed("inverter", "holding/608", Change(20, 50))
+        wear.note_changed("inverter", "holding/608", Change(50, 40))
+    with Store(tmp_path, clock(), writing=False) as store:
+        assert changed_settings(store, "inverter") == {"holding/608": Change(20, 40)}, "the guard reads it beside"
+    with Store(tmp_path, clock()) as store:
+        StoredWearBook(store, clock()).put_back("inverter", "holding/608")
+    with Store(tmp_path, clock()) as store:
+        assert not StoredWearBook(store, clock()).changed("inverter")
 
 
 def test_an_emergency_stop_outlives_a_restart(tmp_path: Path) -> None:

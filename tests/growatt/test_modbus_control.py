@@ -4,19 +4,21 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pems_growatt.control import Permissions
 from pems_growatt.inverter import HybridInverter
 
 from pems_core.clock import FastClock
-from pems_core.domain import BatteryState, InverterState, NotDelivered, Severity, SiteState, Stage, Value
+from pems_core.domain import BatteryState, InverterState, NotDelivered, Receipt, Severity, SiteState, Stage, Value
 from pems_core.simulation.devices.growatt_inverter import SimulatedGrowatt
 from pems_core.simulation.devices.growatt_settings import Family
 from pems_core.simulation.devices.modbus_server import ModbusServer
 from pems_core.simulation.devices.small_live_house import INVERTER, small_live_house
 from pems_core.transport.house_lines import HouseLines
 from tests.growatt.plant import CHARGE, HOLD, NOON, PRAGUE, SELF_USE, SELL, Plant, Wear, make_transport, plant
+from tests.growatt.told import Told
 
 FAMILIES: list[Family] = ["sph", "spa", "tl_xh", "vpp"]
 EVERY = pytest.mark.parametrize("family", FAMILIES)
@@ -110,7 +112,7 @@ async def test_feed_in_is_switched_off_limited_and_on_again(family: Family) -> N
 async def test_a_unit_without_an_export_limit_says_so() -> None:
     async with plant("vpp") as house:
         assert house.value("lacks") == "grid_export"
-        export, _ = await house.tell({**SELF_USE, "grid_export": False})
+        export, *_ = await house.tell({**SELF_USE, "grid_export": False})
         assert export.stage is Stage.REJECTED
 
 
@@ -162,6 +164,68 @@ async def test_the_reserve_is_set_once_a_day() -> None:
         ]
         assert (first.stage, second.stage) == (Stage.READBACK_OK, Stage.REJECTED)
         assert house.holding(3067) == [30]
+
+
+def reserve_of(receipts: Sequence[Receipt]) -> Receipt:
+    return next(receipt for receipt in receipts if receipt.command.control == "reserve_soc")
+
+
+RESERVE_AT = pytest.mark.parametrize(("family", "address"), [("sph", 608), ("tl_xh", 3067), ("vpp", 30405)])
+CHECKED = Permissions(reserve_register_checked=True)
+
+
+@RESERVE_AT
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_the_reserve_is_put_back_when_nobody_wants_another(family: Family, address: int, restarted: bool) -> None:
+    async with plant(family, permissions=CHECKED) as house:
+        before = house.holding(address)
+        await house.tell({**SELF_USE, "reserve_soc": 0.5})
+        assert house.holding(address) == [50] != before
+        if restarted:
+            house.restart(CHECKED)
+            await house.polls()
+        ended = reserve_of(await house.tell(SELF_USE))
+        assert (ended.stage, house.holding(address)) == (Stage.READBACK_OK, before)
+        house.forget_log()
+        assert reserve_of(await house.release()).stage is Stage.READBACK_OK
+        assert house.written == []
+
+
+@RESERVE_AT
+async def test_a_release_puts_the_reserve_back_whatever_was_written_today(family: Family, address: int) -> None:
+    async with plant(family, permissions=CHECKED) as house:
+        before = house.holding(address)
+        await house.tell({**SELF_USE, "reserve_soc": 0.5})
+        house.wear.budget = 0
+        assert reserve_of(await house.release()).stage is Stage.READBACK_OK
+        assert house.holding(address) == before
+
+
+async def test_a_reserve_that_somebody_else_has_set_since_is_left_alone() -> None:
+    async with plant("tl_xh") as house:
+        await house.tell({**SELF_USE, "reserve_soc": 0.5})
+        house.simulated.write(3067, [35], False)
+        assert reserve_of(await house.release()).stage is Stage.READBACK_OK
+        assert house.holding(3067) == [35]
+
+
+async def test_a_reserve_that_cannot_be_told_does_not_cost_the_inverter_its_plan(tmp_path: Path) -> None:
+    """Nobody has looked what register 608 of this SPH is: that word is refused, and the battery's is not."""
+    async with plant("sph") as house, Told(tmp_path, house) as told:
+        told.want({**CHARGE, "reserve_soc": 0.5}, by_hand=["reserve_soc"])
+        await until(lambda: "reserve_soc" in told.alerts)
+        await until(lambda: house.holding(1102) == [1])
+        assert house.holding(1091) == [80]
+        assert told.dispatcher.in_force("inverter") is not None
+
+
+async def test_an_override_of_the_reserve_ends_in_the_inverter_too(tmp_path: Path) -> None:
+    async with plant("sph", permissions=CHECKED) as house, Told(tmp_path, house) as told:
+        before = house.holding(608)
+        told.want({**CHARGE, "reserve_soc": 0.5}, by_hand=["reserve_soc"])
+        await until(lambda: house.holding(608) == [50])
+        told.want(CHARGE)
+        await until(lambda: house.holding(608) == before)
 
 
 async def test_what_was_said_still_holds_until_something_else_is_said() -> None:

@@ -78,11 +78,11 @@ async def test_silence_proves_nothing() -> None:
 async def test_what_is_refused_is_remembered_as_lacking() -> None:
     """Registers that answer exception 2 are capabilities that the unit does not have."""
     unit = await probe(Answering(holding=[*range(100), *range(1100, 1125)], inputs=range(1000, 1250)))
-    assert unit.lacks == {"battery_charge_grid", "grid_export"}
+    assert unit.lacks == {"battery_charge_grid", "grid_export", "reserve_soc"}
     assert not unit.has("reserve_soc")
 
 
 async def test_all_that_is_probed_is_only_read() -> None:
     async with plant("sph") as house:
         assert house.written == []
-        assert house.value("lacks") == ""
+        assert house.value("lacks") == "reserve_soc", "of an SPH a person has to look first"

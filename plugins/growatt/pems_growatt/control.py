@@ -8,17 +8,20 @@ from zoneinfo import ZoneInfo
 
 from pems_core.alerts import AlertBook
 from pems_core.domain import Command, Quality, Stage
-from pems_core.transport.lines import Lines, ModbusLine
+from pems_core.transport.lines import Change, Lines, ModbusLine
 
 from .meter import Meter
 from .remote import RemoteControl
 from .tell_common import (
     EXPORT_MEASURED_BY,
     EXPORT_SETTINGS,
+    RESERVE_POINTS,
     RESERVE_SETTINGS,
     CannotTell,
     clock_writes,
     export_writes,
+    place,
+    reserve_back,
     reserve_writes,
 )
 from .tell_slots import Moment, Pairs, SlotFamily, Triples
@@ -157,7 +160,7 @@ class Control:
         )
         if self._remote is not None and (goes_on := self._remote.goes_on(said, writes, settings)):
             writes = [replace(each, always=False) for each in writes if each.names[0] != "remote_minutes"]
-        outcome = await self._settle(command, writes, settings)
+        outcome = await self._settle(writes, settings, releases=command.releases)
         if self._remote is not None:
             self._remote.told(said, writes, goes_on=goes_on)
             if word(settings, "authority") == 1 and outcome.expected.get(writes[-1].address if writes else 0) == 0:
@@ -179,7 +182,7 @@ class Control:
             self._read_export,
             lambda settings: export_writes(self._meter.unit, settings, percent),
         )
-        outcome = await self._settle(command, writes, settings)
+        outcome = await self._settle(writes, settings, releases=command.releases)
         # How the plant measures is part of what must stay so, though it was not written (36b).
         mode = word(settings, "export_limit_mode")
         if mode:
@@ -213,22 +216,52 @@ class Control:
         return fresh, plan(fresh)
 
     async def _tell_reserve(self, command: Command, said: Word) -> Outcome:
+        if said.percent is None:
+            return await self._put_reserve_back()
         settings = await self._meter.read_settings(*RESERVE_SETTINGS)
         checked = self._permissions.reserve_register_checked
-        percent = round(said.percent or 0)
-        writes = reserve_writes(self._meter.unit, settings, percent, confirmed=checked)
-        if self._done_lately(RESERVE_SET):
-            writes = self._teller.changing(writes, settings)
-            if writes:
-                raise CannotTell("the reserve was set within the last 24 h; once a day is allowed")
-        outcome = await self._settle(command, writes, settings)
+        writes = reserve_writes(self._meter.unit, settings, round(said.percent), confirmed=checked)
+        changing = self._teller.changing(writes, settings)
+        if changing and self._done_lately(RESERVE_SET):
+            raise CannotTell("the reserve was set within the last 24 h; once a day is allowed")
+        self._note_reserve(changing, settings)
+        outcome = await self._settle(writes, settings, releases=command.releases)
         if outcome.wrote:
             self._wear.note_done(self._device, RESERVE_SET, self._clock.now())
+            self._note_reserve(changing, settings, outcome.expected)
         return outcome
 
-    async def _settle(self, command: Command, writes: Sequence[Write], settings: Settings) -> Outcome:
+    def _note_reserve(
+        self, writes: Sequence[Write], before: Settings, expected: Mapping[int, int] | None = None
+    ) -> None:
+        """Remember what the reserve was, for nothing else would put it back.
+
+        :param expected: what the unit made of it, by address, once that is known.
+        """
+        table = self._meter.unit.table
+        for each in writes:
+            [name] = each.names
+            was = word(before, name)
+            if name in RESERVE_POINTS and was is not None:
+                told = (expected or {}).get(each.address, each.values[0])
+                self._wear.note_changed(self._device, place(table, name), Change(was, told))
+
+    async def _put_reserve_back(self) -> Outcome:
+        """It wears the memory as any other write, and is made whatever else was written today."""
+        changed = self._wear.changed(self._device)
+        if not changed:
+            return Outcome(Stage.READBACK_OK, "PEMS has not changed it", {}, wrote=False)
+        settings = await self._meter.read_settings(*RESERVE_SETTINGS)
+        writes = reserve_back(self._meter.unit, settings, changed)
+        outcome = await self._settle(writes, settings, releases=True)
+        if outcome.stage is Stage.READBACK_OK:
+            for setting in changed:
+                self._wear.put_back(self._device, setting)
+        return outcome
+
+    async def _settle(self, writes: Sequence[Write], settings: Settings, *, releases: bool) -> Outcome:
         try:
-            return await self._teller.tell(writes, settings, releases=command.releases)
+            return await self._teller.tell(writes, settings, releases=releases)
         except Refused as refused:
             if refused.code != OUT_OF_RANGE:
                 # It does not have what it was thought to have (D.1.6).
@@ -248,7 +281,7 @@ class Control:
                 return outcome
             await self._clock.sleep(2.0)
         limit = [write(table, name, *before[name]) for name in ("export_limit", "export_limit_mode")]
-        restored = await self._settle(command, limit, settings)
+        restored = await self._settle(limit, settings, releases=command.releases)
         text = "giving authority back had cleared the export limit; it was set again"
         self._alerts.put("export_cleared", text, self._clock.now())
         return Outcome(restored.stage, text, {**outcome.expected, **restored.expected}, wrote=True)

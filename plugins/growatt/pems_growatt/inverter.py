@@ -7,7 +7,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pems_core.devices import HybridInverterDevice
-from pems_core.devices.by_hand import BY_HAND, as_planned
+from pems_core.devices.by_hand import BY_HAND, EXPORT_LIMIT, RESERVE, as_planned
 from pems_core.devices.commands import Validity, require_allowed
 from pems_core.domain import Command, HybridInverterSpec, SiteState, Value
 
@@ -22,6 +22,9 @@ from .encoding import (
 )
 from .slots import first_start, slots_between
 
+GROUPS = {"grid_export": "feed_in", EXPORT_LIMIT: "feed_in", RESERVE: "reserve"}
+"""Feed-in and reserve have words of their own, beside those of the battery's mode."""
+
 
 class HybridInverter(HybridInverterDevice):
     """Puts settings into commands of the gateway, or into the words of `GrowattModbus`.
@@ -34,6 +37,8 @@ class HybridInverter(HybridInverterDevice):
     :param transport: how it is reached.
     :param topic: of its gateway.
     """
+
+    groups = GROUPS
 
     def __init__(
         self,

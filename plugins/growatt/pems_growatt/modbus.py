@@ -19,7 +19,7 @@ from .fault_texts import METER_LOST
 from .meter import AnotherUnit, Meter, tell_faults
 from .plausible import Ratings
 from .probe import Family, UnknownUnit, probe
-from .tell_common import CannotTell
+from .tell_common import RESERVE_UNSURE, CannotTell
 from .teller import Refused, told
 from .words import BATTERY_WORDS, Word
 
@@ -165,6 +165,7 @@ class GrowattModbus:
 
     async def _probe(self, lines: Lines, line: ModbusLine) -> None:
         unit = await probe(line, self._connection.family or "probe")
+        unit.reserve_checked = self._permissions.reserve_register_checked or unit.table.family not in RESERVE_UNSURE
         meter = Meter(self._device, unit, line, lines.clock, self._zone, self._ratings)
         spacing_s = self._connection.spacing_s
         self._control = Control(

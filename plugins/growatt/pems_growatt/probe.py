@@ -47,6 +47,8 @@ class Unit:
     """Points of the table that it does not have."""
     ac_charge_stays_on: bool = False
     """Its slots revert while AC charge is off, as a MOD's do (A.4)."""
+    reserve_checked: bool = True
+    """False for one whose register of the reserve may be another thing (A.2), until a person has looked."""
 
     def has(self, name: str) -> bool:
         return name in self.table.by_name and name not in self.lacking
@@ -60,6 +62,12 @@ class Unit:
         return self.has("export_limit_mode")
 
     @property
+    def keeps_reserve(self) -> bool:
+        """Whether it can be told what it shall keep in reserve."""
+        places = ("reserve_soc", "discharge_stop_soc" if self.table.family == "vpp" else "reserve_soc_newer")
+        return self.reserve_checked and any(self.has(name) for name in places)
+
+    @property
     def lacks(self) -> frozenset[str]:
         """The modes and switches that it cannot be told."""
         lost = {control for point, control in NEEDED_FOR.items() if point in self.lacking}
@@ -68,6 +76,8 @@ class Unit:
             lost |= {"battery_first", "grid_first"}
         if not self.limits_export:
             lost.add("grid_export")
+        if not self.keeps_reserve:
+            lost.add("reserve_soc")
         return frozenset(lost)
 
 

@@ -1,12 +1,14 @@
 """What is told alike in several families: feed-in, the reserve, and the clock (D.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pems_core.domain import PemsError
+from pems_core.transport.lines import Change
 
 from .probe import Unit
+from .registers import Table
 from .states import CLOCK_LATE
 from .writes import Settings, Write, word, write
 
@@ -19,6 +21,10 @@ UNLIMITED = 1000
 EXPORT_SETTINGS = ("export_limit_mode", "export_limit")
 EXPORT_MEASURED_BY = ("metering_device", "grid_sensor")
 RESERVE_SETTINGS = ("reserve_soc", "reserve_soc_newer", "discharge_stop_soc", "authority", "remote_enable")
+RESERVE_POINTS = ("reserve_soc", "reserve_soc_newer", "discharge_stop_soc")
+"""Where a family has its reserve."""
+RESERVE_UNSURE = ("sph", "spa")
+"""Families of which some firmware has another thing in the register of the reserve (A.2)."""
 SYNC_NOT_FROM, SYNC_NOT_UNTIL = timedelta(hours=1, minutes=50), timedelta(hours=3, minutes=10)
 """Local times between which a clock is not set on a night when it changes (D.3)."""
 
@@ -90,6 +96,25 @@ def reserve_writes(unit: Unit, settings: Settings, percent: int, *, confirmed: b
             "holding 608 means other things in some firmware; allowed with reserve_register_checked = true"
         )
     return [write(table, "reserve_soc", percent)]
+
+
+def reserve_back(unit: Unit, settings: Settings, changed: Mapping[str, Change]) -> list[Write]:
+    """Put the reserve back to what it was before PEMS changed it, where it still says what PEMS told.
+
+    :param changed: by register, such as `holding/608`.
+    """
+    there = [(name, changed.get(place(unit.table, name))) for name in RESERVE_POINTS if name in settings]
+    wanted = [
+        write(unit.table, name, change.was)
+        for name, change in there
+        if change is not None and word(settings, name) == change.told != change.was
+    ]
+    return with_authority(unit, settings, wanted) if wanted and unit.table.family == "vpp" else wanted
+
+
+def place(table: Table, name: str) -> str:
+    """A setting of one word as the books of what was changed call it."""
+    return f"holding/{table.by_name[name].address}"
 
 
 def clock_writes(unit: Unit, shown: Sequence[int], now: datetime, zone: ZoneInfo) -> list[Write]:

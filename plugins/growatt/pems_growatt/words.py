@@ -33,7 +33,8 @@ class Word:
     """Where charging or discharging ends [%]."""
     from_grid: bool = False
     percent: float | None = None
-    """Highest feed-in [% of the inverter's limit], or the reserve [% of the battery]."""
+    """Highest feed-in [% of the inverter's limit], or the reserve [% of the battery]; None: the reserve that was there
+    before PEMS changed it."""
     until: datetime | None = None
     """When a mode ends by itself; None for what has no end."""
 
@@ -94,19 +95,24 @@ def battery_word(settings: Mapping[str, Value], spec: HybridInverterSpec, until:
 
 
 def grid_words(settings: Mapping[str, Value], spec: HybridInverterSpec) -> Iterator[Word]:
-    """What is set apart from the battery's mode: feed-in, and the reserve if one is asked for."""
+    """What is set apart from the battery's mode: feed-in and, of a battery, the reserve: what is asked for, or what was
+    there before."""
     limit_kw = float(settings.get("export_limit_kw", spec.ac_limit_kw))
     share = min(1.0, limit_kw / spec.ac_limit_kw) if settings.get("grid_export", True) else 0.0
     yield Word("export_limit", "grid_export", percent=round(100 * share, 1))
     if "reserve_soc" in settings:
         yield Word("reserve_soc", "reserve_soc", percent=max(LOWEST_SOC, _to_percent(float(settings["reserve_soc"]))))
+    elif spec.battery is not None:
+        yield Word("reserve_soc", "reserve_soc")
 
 
 def release_words(spec: HybridInverterSpec) -> Iterator[Word]:
-    """The inverter's own operation, with feed-in up to the limit of the house."""
+    """The inverter's own operation, with feed-in up to the limit of the house and the reserve that was there before."""
     if spec.battery is not None:
         yield Word("auto", "mode")
     yield Word("export_limit", "grid_export", percent=100.0)
+    if spec.battery is not None:
+        yield Word("reserve_soc", "reserve_soc")
 
 
 def _to_percent(share: float) -> int:
