@@ -1,6 +1,7 @@
 """Models look after themselves: whole weeks of good, bad, ageing and broken versions, and of clocks that stand."""
 
 import asyncio
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -188,7 +189,9 @@ def test_days_of_a_trial_are_spread_evenly_and_the_same_for_whoever_asks() -> No
 
 
 @pytest.mark.slow
-def test_lightgbm_takes_over_from_a_profile_that_knows_nothing_of_weekdays(tmp_path: Path) -> None:
+def test_lightgbm_takes_over_from_a_profile_that_knows_nothing_of_weekdays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trees of a real learner, learned in the house's own night, through shadow and trial into use."""
 
     def sauna(at: datetime) -> float:
@@ -202,6 +205,11 @@ def test_lightgbm_takes_over_from_a_profile_that_knows_nothing_of_weekdays(tmp_p
         assert house.story == [(1, "shadow"), (1, "trial"), (1, "in use")], house.said
         assert "trees" in house.used[BEGIN + timedelta(days=52, hours=12)]
         assert "version 1" in house.used[BEGIN + timedelta(days=52, hours=12)]
+        # Somebody takes LightGBM away: that is told, and the profile answers.
+        monkeypatch.setitem(sys.modules, "lightgbm", None)
+        house.live(53, 54)
+        assert any("pip install lightgbm" in fault for fault in house.faults)
+        assert "profile" in house.used[BEGIN + timedelta(days=53, hours=12)]
     finally:
         house.ledger.close()
 
