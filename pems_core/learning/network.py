@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 Array = npt.NDArray[np.float64]
 
@@ -87,6 +86,9 @@ class Network:
         share = held / step_h
         drive = heat_kw @ (scale[:, None] * modes)
         start = modes.T @ (start_c / scale)
+        # It brings all statistics along: a command that identifies nothing need not wait for them.
+        from scipy.signal import lfilter
+
         after = np.empty_like(drive)
         for k in range(len(rate)):
             after[:, k], _ = lfilter([held[k]], [1.0, -decay[k]], drive[:, k], zi=[decay[k] * start[k]])
