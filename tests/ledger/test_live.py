@@ -130,6 +130,6 @@ def holds_what_happened(left: Lived) -> Entry:
 
 
 def meddling_counts(review: Mapping[str, Any]) -> None:
-    """What was set has a share of its own, of either sign: until it is evening the charge has the worth of the night."""
+    """What was set has a share of its own, of either sign: till evening charge has the worth of the night."""
     (books,) = review["days"]
     assert abs(books["regret"]["override"]) > 0.05
