@@ -197,9 +197,10 @@ async def without_broker(visit: Open, apart: Apart, away_s: float) -> None:
     await asyncio.sleep(away_s)
     await asyncio.to_thread(apart.broker.start)
     async with listening(apart, "#") as heard:
+        # PEMS tries again with pauses of up to half a minute; what it says and does then is what counts.
+        await one.until_state("running")
         await asyncio.sleep(SETTLES_S)
         said = [heard.get_nowait() for _ in range(heard.qsize())]
-        await one.until_state("running")
     wishes = [(topic, wished(text)) for topic, text in said if is_wish(topic)]
     asked = [text for topic, text in said if topic.startswith(f"{BASE}/carry/")]
     answered = [text for topic, text in said if topic.startswith(f"{BASE}/applied/")]
