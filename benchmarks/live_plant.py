@@ -143,7 +143,7 @@ def blueprint(trial: Trial) -> Blueprint:
     """What an engine of this house is built from; it forecasts with realistic errors."""
     plugins = load_plugins()
     config = load_config(trial.house, declared_sections(plugins), {})
-    made = Blueprint(config, plugins, trial.clock(), trial.folder)
+    made = Blueprint(config, plugins, trial.clock(), trial.folder, plans_apart=True)
     made.forecasters = [generated_outlook(scenario_of(trial, made.house))]
     return made
 

@@ -139,10 +139,10 @@ def test_an_overrun_is_ended_from_outside(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_solver_that_dies_costs_one_answer() -> None:
     solver = GuardedHighs()
     solver.ready()
-    process = solver._process
+    process = solver._child.process
     assert process is not None
     threading.Timer(0.3, process.kill).start()
-    with pytest.raises(SolverFailure, match="died while solving; the next plan starts a new one"):
+    with pytest.raises(SolverFailure, match="died at work; the next plan starts a new one"):
         solver.solve(market_split(), 30.0)
     assert solver.solve(easy(), 10.0).objective == pytest.approx(-1.0)
     solver.close()
@@ -150,9 +150,10 @@ def test_a_solver_that_dies_costs_one_answer() -> None:
 
 def test_a_solver_that_died_between_two_plans_is_started_again(guarded: GuardedHighs) -> None:
     guarded.ready()
-    assert guarded._process is not None
-    guarded._process.kill()
-    guarded._process.wait()
+    process = guarded._child.process
+    assert process is not None
+    process.kill()
+    process.wait()
     assert guarded.solve(easy(), 10.0).objective == pytest.approx(-1.0)
 
 

@@ -132,7 +132,9 @@ class Demo:
         scenario, _ = scenario_from(built, None, None, days, self.seed)
         begin = datetime.combine(GENERATED_START, BEGINS, built.site.zone).astimezone(scenario.start.tzinfo)
         self.clock, self.began = PatientClock(begin, self.speed), begin
-        self.blueprint = Blueprint(config, plugins, self.clock, self.folder, [generated_outlook(scenario, self.seed)])
+        self.blueprint = Blueprint(
+            config, plugins, self.clock, self.folder, [generated_outlook(scenario, self.seed)], plans_apart=True
+        )
         self.house = TrialHouse.of(built, scenario, self.clock, broker.port)
 
     def _say_where(self, broker: EmbeddedBroker) -> None:

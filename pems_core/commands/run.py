@@ -80,4 +80,4 @@ def blueprint_of(house: Path, *, dry_run: bool = False) -> Blueprint:
     """
     plugins = load_plugins()
     config = load_config(house, declared_sections(plugins), os.environ)
-    return Blueprint(config, plugins, SystemClock(), house.parent, dry_run=dry_run)
+    return Blueprint(config, plugins, SystemClock(), house.parent, dry_run=dry_run, plans_apart=True)

@@ -42,6 +42,7 @@ from pems_core.forecasting.chain import ranked
 from pems_core.learning.equipping import device_models
 from pems_core.learning.registry import ModelRegistry
 from pems_core.learning.versioned import LearningForecaster, Versioned
+from pems_core.planning.planner import Planner
 from pems_core.plugins import create_forecasters, create_sources, create_transports, tell_finished
 from pems_core.protocols import Device, Forecaster, Transport
 from pems_core.recording.ledger.ledger import Ledger
@@ -68,6 +69,7 @@ from .live import Commanding, Live
 from .notifying import Notifier
 from .outbox import as_text
 from .patience import BoundedPlanner
+from .plans_apart import PlannerApart
 from .prices import FILE, PriceBook
 from .recording import Recording
 from .savings import Savings
@@ -96,6 +98,8 @@ class Blueprint:
     """How long a plan is waited for [s of the wall]; None: by the solver's time limit."""
     dry_run: bool = False
     """True: listen to the devices, and tell them nothing."""
+    plans_apart: bool = False
+    """True: plan in a process of its own."""
     house: HouseFile = field(init=False)
 
     def __post_init__(self) -> None:
@@ -164,7 +168,9 @@ class Blueprint:
         receipts: list[Receipt] = []
         chain = ranked(create_forecasters(self.manager, self.config))
         forecasters = [*self.forecasters, *(self._versioned(forecaster) for forecaster in chain)]
-        planner = BoundedPlanner(house.house, house.options, self.patience_s)
+        planner = BoundedPlanner(
+            house.house, house.options, self.patience_s, PlannerApart if self.plans_apart else Planner
+        )
         planner.remember(store.last_plan())
         site = Site(house.house.devices, forecasters, planner, house.site.timezone, house.site.currency)
         inverters = [d.name for d in house.house.devices if isinstance(d.equipment, HybridInverterSpec)]

@@ -19,7 +19,12 @@ T = TypeVar("T")
 
 
 class Overdue(PemsError):
-    """A thread has not returned in time; it was left to itself, as nobody can end it."""
+    """A search has not returned in time, or its process died."""
+
+
+def patience_of(options: PlanOptions) -> float:
+    """How long a plan is waited for [s of the wall]."""
+    return GRACE * options.limits.time_limit_s + GRACE_S
 
 
 class BoundedPlanner(Planner):
@@ -36,7 +41,7 @@ class BoundedPlanner(Planner):
         :param patience_s: how long a plan is waited for [s of the wall].
         """
         super().__init__(house, options)
-        self.patience_s = patience_s or GRACE * options.limits.time_limit_s + GRACE_S
+        self.patience_s = patience_s or patience_of(options)
         self._new_planner = new_planner
         self._inner = new_planner(house, options)
         self._abandoned: list[threading.Thread] = []
@@ -44,6 +49,10 @@ class BoundedPlanner(Planner):
         self._closed = False
         self._busy: list[Planner] = []
         self._changing = threading.Lock()
+
+    def another(self) -> "BoundedPlanner":
+        """One more for the same house, for plans that are made beside its own."""
+        return BoundedPlanner(self.house, self.options, self.patience_s, self._new_planner)
 
     def remember(self, plan: Plan | None) -> None:
         """Begin with a plan of an earlier run."""

@@ -104,7 +104,8 @@ class PriceTags:
             return None
         if self._planner is None:
             planner = self.live.site.planner
-            self._planner = BoundedPlanner(planner.house, planner.options)
+            assert isinstance(planner, BoundedPlanner)
+            self._planner = planner.another()
         self._planner.remember(question.running)
         others = tuple(other for other in question.state.overrides if other != override)
         state = replace(question.state, overrides=others)

@@ -7,9 +7,6 @@ from typing import Protocol
 from pems_core.domain import PemsError
 from pems_core.planning.standard_form import Floats, StandardForm
 
-READY = "ready"
-"""First word of a solver's process."""
-
 
 class Status(StrEnum):
     OPTIMAL = "optimal"
