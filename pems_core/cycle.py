@@ -66,7 +66,9 @@ async def run_cycle(
     clock.lap("plan")
     unexplained: list[str] = []
     try:
-        plan = explain(plan, site.devices, state, answer.forecasts, site.timezone, site.currency)
+        plan = await asyncio.to_thread(
+            explain, plan, site.devices, state, answer.forecasts, site.timezone, site.currency
+        )
     except PemsError as fault:
         # A plan by rules can do without a series that its reasons would need.
         unexplained.append(f"explain: {fault}")
