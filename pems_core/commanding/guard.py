@@ -20,6 +20,7 @@ from .limits import (
     keep_rates_of_change,
     keep_room,
 )
+from .overrides import BELONGS_TO_MODE
 from .stages import Stages
 from .store import Store
 from .wear import RelayBook
@@ -124,9 +125,10 @@ class Guard:
         whole = self._hold(device.name, state, now, by_hand)
         if whole is not None:
             return whole
+        # What a person sets stands above the stage, and so does what a mode that was set by hand is run with.
+        trusted = by_hand | frozenset(BELONGS_TO_MODE if "mode" in by_hand else ())
         if self.stages.of(device.name) == "observe":
-            # What a person sets stands above the stage; the plan only recommends.
-            settings = {control: value for control, value in settings.items() if control in by_hand}
+            settings = {control: value for control, value in settings.items() if control in trusted}
         draft = Draft(device, dict(settings), state.devices.get(device.name), now, in_force, by_hand)
         keep_catalogue(draft)
         keep_rates_of_change(draft)
@@ -137,7 +139,7 @@ class Guard:
                 keep_room(draft, room, self._relays.refusal(device.name, room.name))
         self._batteries.keep(draft)
         allowed = self.stages.allowed(device.name)
-        keep_allow_list(draft, None if allowed is None else allowed | by_hand)
+        keep_allow_list(draft, None if allowed is None else allowed | trusted)
         return Verdict(Action.SEND, draft.settings, tuple(draft.refusals), draft.again_at)
 
     def _hold(self, device: str, state: SiteState, now: datetime, by_hand: frozenset[str]) -> Verdict | None:

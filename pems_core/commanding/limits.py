@@ -170,9 +170,18 @@ def _word(on: bool) -> str:
 
 
 def keep_allow_list(draft: Draft, allowed: frozenset[str] | None) -> None:
-    """A device of limited trust is told no more than its list says; None: all."""
+    """A device of limited trust is told no more than its list says; None: all.
+
+    A mode without what the plan runs it with would run at the inverter's own rates, which are the greatest.
+    """
     if allowed is None:
         return
-    for name in [name for name in draft.settings if name not in allowed]:
-        draft.refuse(name, f"{draft.settings[name]!r}", f"in stage limited only {', '.join(sorted(allowed)) or 'none'}")
+    instead = f"in stage limited only {', '.join(sorted(allowed)) or 'none'}"
+    denied = [name for name in draft.settings if name not in allowed]
+    for name in denied:
+        draft.refuse(name, f"{draft.settings[name]!r}", instead)
         draft.drop(name)
+    missing = [name for name in denied if name in BELONGS_TO_MODE]
+    if "mode" in draft.settings and missing:
+        draft.refuse("mode", f"{draft.settings['mode']!r} without {', '.join(missing)}", instead)
+        draft.drop(*MODE_CONTROLS)

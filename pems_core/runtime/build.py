@@ -17,7 +17,7 @@ from pems_core.clock import Clock
 from pems_core.commanding.dispatcher import Dispatcher
 from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.guard import Guard
-from pems_core.commanding.overrides import Overrides
+from pems_core.commanding.overrides import BELONGS_TO_MODE, Overrides
 from pems_core.commanding.stages import Stages
 from pems_core.commanding.store import Store
 from pems_core.commanding.wear import RelayBook, StoredWearBook
@@ -105,6 +105,7 @@ class Blueprint:
     def __post_init__(self) -> None:
         self.house = read_house(self.config, self.manager)
         self._require_carried_are_known()
+        self._require_whole_modes()
 
     def _require_carried_are_known(self) -> None:
         carried_devices = self.config[NodeRedSection].carries
@@ -116,6 +117,25 @@ class Blueprint:
         ]
         if carried_devices and self.mqtt_section is None:
             faults.append("nodered.carries: found devices in a house without [mqtt]; allowed: with a broker")
+        if faults:
+            raise ConfigError(faults)
+
+    def _require_whole_modes(self) -> None:
+        """What a device of limited trust may be told: controls that it has, and a mode only with what runs it."""
+        faults = []
+        for device in self.house.house.devices:
+            controls = {control.name for control in device.controls()}
+            allowed = self.config[StagesSection].allow.get(device.name, ())
+            place = f"stages.allow.{device.name}"
+            all_of_it = ", ".join(sorted(controls)) or "none"
+            faults += [
+                f"{place}: found {name!r}; allowed: {all_of_it}{did_you_mean(name, controls)}"
+                for name in allowed
+                if name not in controls
+            ]
+            missing = [name for name in BELONGS_TO_MODE if name in controls and name not in allowed]
+            if "mode" in allowed and missing:
+                faults.append(f"{place}: found 'mode' without {', '.join(missing)}; allowed: with all that runs a mode")
         if faults:
             raise ConfigError(faults)
 

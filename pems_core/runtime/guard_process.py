@@ -75,8 +75,8 @@ class GuardProcess:
     session: str = ""
     """Of the engine that is watched; empty: whichever runs."""
     watchman: Watchman = field(init=False)
-    rescued: str = ""
-    """The session whose devices were given back after its death."""
+    _all_back: tuple[Engine, str] | None = field(default=None, init=False)
+    """How which session was when its devices were given back last; None since one has been well."""
 
     def __post_init__(self) -> None:
         self.watchman = Watchman(self.blueprint.folder)
@@ -88,13 +88,26 @@ class GuardProcess:
             session = self.blueprint.folder.session
             if self.session and session != self.session:
                 return  # a new engine has its own guard
-            died_and_back = engine is Engine.DIED and self.rescued == session
-            if engine in (Engine.DIED, Engine.HANGS) and not died_and_back:
+            if engine in (Engine.WELL, Engine.ENDED):
+                # Whatever was given back before, it may be commanded again.
+                self._all_back = None
+            if self._needed(engine, session):
                 await self._try_rescue(engine, session)
             elif self.session and engine is not Engine.WELL:
                 return
-            # What hangs gives back itself, too: looking on now and then is enough once all was read back.
-            await asyncio.sleep(HUNG_AGAIN_S if self.rescued == session else LOOK_EVERY_S)
+            await self._pause(
+                engine, again_s=HUNG_AGAIN_S if self._all_back == (Engine.HANGS, session) else LOOK_EVERY_S
+            )
+
+    def _needed(self, engine: Engine, session: str) -> bool:
+        """Whether devices are to be given back; those of an engine that hangs again and again, as it may wake up."""
+        return engine is Engine.HANGS or (engine is Engine.DIED and self._all_back != (engine, session))
+
+    async def _pause(self, engine: Engine, again_s: float) -> None:
+        """Until the next look. One that hangs gives back itself, too: now and then is enough once all was read back."""
+        until_s = self.watchman.now_s() + again_s
+        while self.watchman.now_s() < until_s and self.watchman.look() is engine:  # noqa: ASYNC110 - files tell nobody
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _try_rescue(self, engine: Engine, session: str) -> None:
         """Whatever goes wrong on the way, there is a next time."""
@@ -113,7 +126,7 @@ class GuardProcess:
         log.warning("%s; giving back: %s", why, ", ".join(devices) or "nothing was commanded")
         rescue = Rescue(self.blueprint, devices, why)
         back = not devices or await rescue.run(lambda: self._still(engine, session))
-        self.rescued = session if back else ""
+        self._all_back = (engine, session) if back else None
         report = {
             "session": session,
             "why": why,

@@ -90,7 +90,8 @@ class Heartbeat:
         return round(found, 2) if found < STEADY * clock.speed else clock.speed
 
     def _tell_guard(self) -> None:
-        live, beat = self.live, {"session": self.session, "count": self.count}
+        # What is commanded stands in the store, too, but only once that could be written.
+        live, beat = self.live, {"session": self.session, "count": self.count, "taken": list(self.live.taken)}
         try:
             write_json(self.folder.heartbeat, beat | {"at": instant(live.now)})
         except OSError as fault:

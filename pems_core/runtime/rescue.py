@@ -57,7 +57,7 @@ def devices_told(blueprint: Blueprint) -> Sequence[str]:
     known = {device.name for device in blueprint.house.house.devices if device.controls()}
     try:
         with Store(blueprint.folder.path, blueprint.clock, writing=False) as store:
-            wishes = set(store.kept(WISH))
+            wishes = {*store.kept(WISH), *blueprint.folder.taken}
     except PemsError:
         # A store that cannot be read is no reason to leave a device as it is.
         log.exception("the store cannot be read")

@@ -104,6 +104,12 @@ class StateFolder:
         return engine_alive(self.path)
 
     @property
+    def taken(self) -> Sequence[str]:
+        """Devices that the engine which runs, or ran last, had commanded at its last heartbeat."""
+        beat = read_json(self.heartbeat)
+        return list(beat.get("taken", ())) if beat.get("session") == self.session else []
+
+    @property
     def session(self) -> str:
         """Of the engine that runs, or ran last."""
         return str(read_json(self.engine).get("session", ""))

@@ -234,6 +234,21 @@ def test_a_device_of_limited_trust_is_told_only_what_its_list_allows(tmp_path: P
     assert "in stage limited only grid_export" in verdict.why
 
 
+def test_a_mode_without_the_powers_of_the_plan_is_not_told(tmp_path: Path) -> None:
+    section = StagesSection.model_validate({"inverter": "limited", "allow": {"inverter": ["mode", "grid_export"]}})
+    house = House(tmp_path, stages=section)
+    # Alone it would charge from the grid at the inverter's full rate, up to the top.
+    verdict = judged(house, "inverter", CHARGE | {"grid_export": False})
+    assert verdict.settings == {"grid_export": False}
+    assert "without charge_power_kw, stop_soc" in verdict.why
+
+
+def test_a_mode_that_a_person_sets_is_run_with_the_powers_of_the_plan_around_it(tmp_path: Path) -> None:
+    house = House(tmp_path, stages=StagesSection())
+    verdict = judged(house, "inverter", CHARGE | {"grid_export": False}, by_hand=frozenset({"mode"}))
+    assert verdict.settings == CHARGE
+
+
 def test_promotion_by_a_person_outlives_a_restart_until_the_house_file_changes(tmp_path: Path) -> None:
     house = House(tmp_path, stages=StagesSection())
     house.trust.promote("inverter", "control", "Ann")

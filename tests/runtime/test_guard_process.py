@@ -17,9 +17,12 @@ from pems_core.clock import Clock, SystemClock
 from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.overrides import Overrides
 from pems_core.commanding.store import Store
+from pems_core.commanding.told import WISH
 from pems_core.commands.inputs import house_from
+from pems_core.commands.run import blueprint_of
 from pems_core.domain import HOUR, QUARTER, Override, Value, floor_time
-from pems_core.runtime.state_folder import StateFolder, read_json
+from pems_core.runtime.guard_process import GuardProcess
+from pems_core.runtime.state_folder import StateFolder, read_json, write_json
 from pems_core.simulation.devices.miniserver_program import AUTO, NO_SETPOINT
 from pems_core.simulation.live_trial import TrialHouse
 from pems_core.site import HouseFile
@@ -129,6 +132,44 @@ async def test_a_killed_engine_leaves_a_house_that_the_guard_gives_back(run_hous
         report = await wait_for(lambda: read_json(processes.folder.guarded), 60)
         assert report["all_back"], report
         assert "died" in report["why"]
+
+
+@pytest.mark.slow
+async def test_an_engine_that_hung_went_on_and_then_died_is_given_back_twice(
+    mosquitto: Mosquitto, tmp_path: Path, example_house: Path
+) -> None:
+    file = small_house_file(example_house, tmp_path, mosquitto.url)
+    blueprint = blueprint_of(file)
+    folder, built, clock = blueprint.folder.make(), house_from(file), SystemClock()
+    house = TrialHouse.of(built, constant(clock.now()), clock, mosquitto.port)
+    room = next(iter(house.miniserver.rooms.values()))
+    write_json(folder.engine, {"session": "one"})
+
+    async def given_back() -> None:
+        await wait_for(lambda: room.relay_input == AUTO, RELEASED_WITHIN_S)
+        await wait_for(lambda: read_json(folder.guarded).get("all_back"), RELEASED_WITHIN_S)
+
+    async with house.serving():
+        guard = GuardProcess(blueprint)
+        guard.watchman.heartbeat_within_s = 3.0
+        with Store(folder.path, clock) as engine:
+            # The file of the store is behind: only the heartbeat says what is commanded.
+            write_json(folder.heartbeat, {"session": "one", "count": 1, "taken": ["heating"]})
+            room.relay_input = 1.0
+            watching = asyncio.create_task(guard.run())
+            await given_back()
+            assert "not been well" in read_json(folder.guarded)["why"]
+            folder.guarded.unlink()
+            engine.keep(WISH, "heating", {})
+            for count in range(2, 6):
+                write_json(folder.heartbeat, {"session": "one", "count": count})
+                await asyncio.sleep(1.0)
+            room.relay_input = 1.0
+        # Its lock is free now, and it has not said that it ended.
+        await given_back()
+        assert "died" in read_json(folder.guarded)["why"]
+        watching.cancel()
+        await asyncio.wait([watching])
 
 
 @pytest.mark.slow
