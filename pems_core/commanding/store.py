@@ -204,6 +204,14 @@ class Store:
         oldest = int((start - HISTORY_KEPT).timestamp())
         self._database.write(*rows, Statement("DELETE FROM history WHERE start < ?", (oldest,)), lasting=False)
 
+    def add_series(self, series: str, values: Mapping[datetime, float]) -> None:
+        """Keep what is known of one series, by interval start; as `add_history`, together."""
+        rows = [
+            Statement("INSERT OR REPLACE INTO history VALUES (?, ?, ?)", (int(start.timestamp()), series, float(value)))
+            for start, value in values.items()
+        ]
+        self._database.write(*rows, lasting=False)
+
     def history(self, days: float) -> pd.DataFrame:
         """What was measured in the last days: a column a series, labelled by interval start in UTC.
 

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import click
 
 from pems_core.commanding.emergency import EmergencyStop
 from pems_core.commanding.foreign import ForeignControllers
@@ -16,13 +18,28 @@ from pems_core.commanding.wear import StoredWearBook
 from pems_core.config import ConfigError, Stage, StagesSection, did_you_mean
 from pems_core.domain import NotDelivered, Override
 from pems_core.runtime.build import Blueprint
-from pems_core.runtime.rescue import Rescue, devices_told
+from pems_core.runtime.rescue import READ, TOLD, Rescue, devices_told
 from pems_core.runtime.state_folder import write_json
 
 from .asking import me
 from .run import blueprint_of
 
 GIVE_BACK_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done by hand."""
+
+    said: str
+    given_back: bool = True
+    """Whether every device that should be its own again is."""
+
+    def tell(self) -> None:
+        """Say it, and end the command with 1 if a device may still be commanded."""
+        click.echo(self.said)
+        if not self.given_back:
+            raise click.exceptions.Exit(1)
 
 
 @dataclass(frozen=True)
@@ -45,9 +62,13 @@ class Alone:
         return Stages(self.blueprint.config[StagesSection], self.store, self.blueprint.clock)
 
     def trust(self, device: str, stage: Stage) -> None:
-        """Set how far a device is trusted; who does so has looked after it."""
+        """Set how far a device is trusted; who does so has looked after it. One that is only observed is overridden
+        by nobody any more.
+        """
         self.stages.promote(known_device(self.blueprint, device), stage, me())
         ForeignControllers(self.store, self.blueprint.clock).reset(device)
+        if stage == "observe":
+            self.overrides.clear_all(device)
 
     @property
     def trusted(self) -> Sequence[str]:
@@ -55,7 +76,7 @@ class Alone:
         stages, wishes = self.stages, self.store.kept(WISH)
         return [name for name in commanded(self.blueprint) if stages.of(name) != "observe" or name in wishes]
 
-    def give_back(self, devices: Sequence[str], why: str) -> str:
+    def give_back(self, devices: Sequence[str], why: str) -> Done:
         """Give devices back, and say what is known of each."""
         wear = StoredWearBook(self.store, self.blueprint.clock)
         return give_back(Rescue(self.blueprint, devices, why, wear, who="command line"))
@@ -72,25 +93,32 @@ def alone(house: Path) -> Iterator[Alone]:
         yield Alone(blueprint, store)
 
 
-def stop(house: Path, reason: str) -> str:
+def stop(house: Path, reason: str) -> Done:
     """Stop a house whose engine does not run."""
     with alone(house) as its:
         latch = its.emergency.stop(me(), reason)
-        return f"stopped by {latch.by}; {its.give_back(its.trusted, f'emergency stop by {latch.by}')}"
+        done = its.give_back(its.trusted, f"emergency stop by {latch.by}")
+        return replace(done, said=f"stopped by {latch.by}; {done.said}")
 
 
-def stop_beside(house: Path, payload: Mapping[str, str], silence: NotDelivered) -> str:
+def stop_beside(house: Path, payload: Mapping[str, str], silence: NotDelivered) -> Done:
     """Stop a house whose engine does not answer: its devices now, and the engine as soon as it looks again."""
     blueprint = blueprint_of(house)
-    write_json(blueprint.folder.stop_asked, payload)
+    holds = "it stays stopped when it goes on or is started again"
+    try:
+        write_json(blueprint.folder.stop_asked, payload)
+    except OSError as fault:
+        # The devices first: who may not write there may still reach them.
+        holds = f"the engine cannot be told ({fault}) and commands again if it goes on: stop it as the user it runs as"
     rescue = Rescue(blueprint, devices_told(blueprint), f"emergency stop by {payload['by']}", who="command line")
-    return f"{silence}\nstopped beside it: {give_back(rescue)}; it stays stopped when it goes on or is started again"
+    done = give_back(rescue)
+    return Done(f"{silence}\nstopped beside it: {done.said}; {holds}", done.given_back and holds.startswith("it stays"))
 
 
-def reset(house: Path) -> str:
+def reset(house: Path) -> Done:
     """End the emergency stop."""
     with alone(house) as its:
-        return "reset" if its.emergency.reset(me()) else "was not stopped"
+        return Done("reset" if its.emergency.reset(me()) else "was not stopped")
 
 
 def override(house: Path, chosen: Override) -> str:
@@ -108,21 +136,24 @@ def clear(house: Path, device: str, control: str) -> str:
     return f"cleared: {', '.join(ended) or 'none'}"
 
 
-def trust(house: Path, device: str, stage: Stage) -> str:
+def trust(house: Path, device: str, stage: Stage) -> Done:
     """Trust a device so far; one that is only to be observed is given back."""
     with alone(house) as its:
         its.trust(device, stage)
         if stage != "observe":
-            return f"{device} is in stage {stage}, from the next start on"
-        return f"{device} is in stage observe; {its.give_back([device], f'{me()}: stage observe')}"
+            return Done(f"{device} is in stage {stage}, from the next start on")
+        done = its.give_back([device], f"{me()}: stage observe")
+        return replace(done, said=f"{device} is in stage observe; {done.said}")
 
 
-def give_back(rescue: Rescue) -> str:
+def give_back(rescue: Rescue) -> Done:
     """Give devices back, and say what is known of each."""
     if not rescue.devices:
-        return "no device is commanded"
+        return Done("no device is commanded")
     asyncio.run(within(rescue, GIVE_BACK_WITHIN_S))
-    return "; ".join(f"{name}: {rescue.done.get(name, 'no answer')}" for name in rescue.devices)
+    known = {name: rescue.done.get(name, "no answer") for name in rescue.devices}
+    said = "; ".join(f"{name}: {how}" for name, how in known.items())
+    return Done(said, all(how in (READ, TOLD) for how in known.values()))
 
 
 async def within(rescue: Rescue, seconds: float) -> None:

@@ -16,14 +16,13 @@ def release(house: Path, device: str | None) -> None:
     """Give DEVICE, or all devices, back to their own control and only observe them; `pems stage` takes them again."""
     failed = False
     for name in [device] if device else _devices(house):
-        payload = {"device": name, "stage": "observe", "by": me(), "reason": "pems release"}
-        said = ask(house, "stage/set", payload)
+        said = ask(house, "stage/set", {"device": name, "stage": "observe", "by": me(), "reason": "pems release"})
         if said is None:
             from . import by_hand
 
-            said = by_hand.trust(house, name, "observe")
+            done = by_hand.trust(house, name, "observe")
+            said, failed = done.said, failed or not done.given_back
         click.echo(said)
-        failed = failed or "not delivered" in said
     if failed:
         raise click.exceptions.Exit(1)
 

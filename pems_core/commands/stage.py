@@ -23,11 +23,12 @@ def stage(house: Path, device: str | None, stage: Stage | None) -> None:
         show(house)
         return
     said = ask(house, "stage/set", {"device": device, "stage": stage, "by": me()})
-    if said is None:
-        from . import by_hand
+    if said is not None:
+        click.echo(said)
+        return
+    from . import by_hand
 
-        said = by_hand.trust(house, device, stage)
-    click.echo(said)
+    by_hand.trust(house, device, stage).tell()
 
 
 def show(house: Path) -> None:

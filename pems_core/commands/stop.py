@@ -24,9 +24,11 @@ def stop(house: Path, reset: bool, reason: str) -> None:
             raise
         from . import by_hand
 
-        said = by_hand.stop_beside(house, payload, silence)
-    if said is None:
-        from . import by_hand
+        by_hand.stop_beside(house, payload, silence).tell()
+        return
+    if said is not None:
+        click.echo(said)
+        return
+    from . import by_hand
 
-        said = by_hand.reset(house) if reset else by_hand.stop(house, reason)
-    click.echo(said)
+    (by_hand.reset(house) if reset else by_hand.stop(house, reason)).tell()

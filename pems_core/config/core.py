@@ -1,5 +1,6 @@
 """The sections that every house has, whatever its plugins."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -35,6 +36,9 @@ class SiteSection(Section):
     currency: str = Field("EUR", min_length=1, description="currency of every price and cost in this file")
 
     def faults(self) -> Iterable[Fault]:
+        # It is a level of PEMS's own MQTT topics.
+        if re.search(r"[/#+\x00]", self.name):
+            yield Fault(("name",), f"found {self.name!r}; allowed: a name without /, # and +")
         zones = available_timezones()
         if self.timezone not in zones:
             hint = did_you_mean(self.timezone, zones)

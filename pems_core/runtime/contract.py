@@ -111,6 +111,8 @@ class Contract:
         except Exception as error:  # noqa: BLE001 - a defect costs this message; those after it must be heard
             self._refuse(topic, told(error))
             self.live.alerts.begin(f"request {topic}", f"{type(error).__name__}: {error}")
+        else:
+            self.live.alerts.end(f"request {topic}")
 
     def _refuse(self, topic: str, faults: Sequence[str]) -> None:
         self.outbox.tell("error", error_words(topic, faults, self.live.now))
@@ -239,8 +241,19 @@ class Contract:
         for decision in holding:
             by_device.setdefault(decision.device, []).append(self._by_hand(decision, now))
         for name, decisions in by_device.items():
-            commands = _encoded(self.live.commanded[name], decisions, report.state)
+            commands = self._encoded(self.live.commanded[name], decisions, report.state)
             yield from ((decision, commands) for decision in decisions)
+
+    def _encoded(self, device: Device, decisions: Sequence[Decision], state: SiteState) -> Sequence[Command]:
+        """A device's messages; none, and an alert, if a plugin fails at it: the other devices are told all the same."""
+        place = f"{device.name} messages"
+        try:
+            commands = _encoded(device, decisions, state)
+        except Exception as error:  # noqa: BLE001 - a plugin's own error
+            self.live.alerts.begin(place, f"{type(error).__name__}: {error}")
+            return ()
+        self.live.alerts.end(place)
+        return commands
 
     def _by_hand(self, decision: Decision, now: datetime) -> Decision:
         override = replace(self.live.state, overrides=tuple(self.live.commanding.overrides.in_force())).override(
@@ -260,9 +273,15 @@ class Contract:
         state = self.live.state
         for device in self.live.commanded.values():
             # Hundreds of messages are worded: not in the loop that everybody waits for.
-            words = await asyncio.to_thread(controls_words, device, state)
-            self.outbox.keep(f"controls/{device.name}", words)
-            self.outbox.keep(f"release/{device.name}", {"device": device.name, "wire": wires(device.release())})
+            place = f"{device.name} controls"
+            try:
+                words = await asyncio.to_thread(controls_words, device, state)
+                self.outbox.keep(f"controls/{device.name}", words)
+                self.outbox.keep(f"release/{device.name}", {"device": device.name, "wire": wires(device.release())})
+            except Exception as error:  # noqa: BLE001 - a plugin's own error takes its words, not those of others
+                self.live.alerts.begin(place, f"{type(error).__name__}: {error}")
+            else:
+                self.live.alerts.end(place)
 
 
 def _encoded(device: Device, decisions: Sequence[Decision], state: SiteState) -> Sequence[Command]:

@@ -267,7 +267,8 @@ class Engine:
         live = self.live
         while True:
             try:
-                changed = live.prices.look()
+                # A year of prices takes a moment, in which nobody should have to wait.
+                changed = await asyncio.to_thread(live.prices.look)
             except BadSeries as fault:
                 live.alerts.begin("prices.csv", str(fault))
             else:

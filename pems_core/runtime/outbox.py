@@ -63,6 +63,7 @@ class Outbox:
             try:
                 await self._flush(line)
             except NotDelivered:
+                await asyncio.sleep(LOOK_EVERY_S)
                 continue
             self._work.clear()
             # Not wait_for: before Python 3.12 it can swallow a cancellation that comes together with the event.

@@ -7,10 +7,12 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from pems_core.commanding.overrides import LONGEST
 from pems_core.domain.errors import Faults
 
 LONGEST_TEXT = 200
 MOST_PRICES = 4 * 24 * 8
+MOST_MINUTES = LONGEST / timedelta(minutes=1)
 SHOWN = 60
 """So much of a refused value is repeated [characters]."""
 
@@ -27,7 +29,10 @@ def _with_zone(value: object) -> object:
         raise ValueError("allowed: a time such as 2025-01-15T06:00:00Z") from None
     if found.tzinfo is None:
         raise ValueError("allowed: a time with its zone, such as 2025-01-15T06:00:00Z")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("allowed: a time of this century") from None
 
 
 def _finite(value: float) -> float:
@@ -55,7 +60,7 @@ class OverrideSet(Payload):
     control: Name
     value: bool | Finite | Text
     until: Instant | None = None
-    for_minutes: Annotated[Finite, Field(gt=0)] | None = None
+    for_minutes: Annotated[Finite, Field(gt=0, le=MOST_MINUTES)] | None = None
     """Instead of `until`, from when it is taken."""
     by: Name
     reason: Text = ""

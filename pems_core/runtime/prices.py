@@ -71,6 +71,8 @@ class PriceBook:
             stat = self.file.stat()
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise BadSeries([f"{self.file}: cannot be read: {error}"]) from None
         if (stat.st_mtime_ns, stat.st_size) == self._seen:
             return {}
         self._seen = (stat.st_mtime_ns, stat.st_size)
@@ -84,8 +86,7 @@ class PriceBook:
         known = self._known(min(prices))
         changed = {start: (known.get(start), price) for start, price in prices.items() if known.get(start) != price}
         if changed:
-            for start, (_, price) in changed.items():
-                self.store.add_history(start, {SPOT: price})
+            self.store.add_series(SPOT, {start: price for start, (_, price) in changed.items()})
         return changed
 
     def _known(self, since: datetime) -> dict[datetime, float]:

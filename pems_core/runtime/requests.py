@@ -114,10 +114,15 @@ class Requests:
         # Who sets it has looked after the device.
         live.commanding.dispatcher.reset(said.device)
         self.follower.forget(said.device)
-        if said.stage == "observe" and said.device in live.taken:
-            live.commanding.dispatcher.let_go([said.device], f"{said.by}: stage observe")
+        ended = ""
+        if said.stage == "observe":
+            # Else what a person has set would be wished again at once, as it stands above the stage.
+            overridden = ", ".join(o.control for o in live.commanding.overrides.clear_all(said.device))
+            ended = f"; overrides ended: {overridden}" if overridden else ""
+            if said.device in live.taken:
+                live.commanding.dispatcher.let_go([said.device], f"{said.by}: stage observe")
         self.follower.follow()
-        return f"{said.device} is in stage {said.stage}"
+        return f"{said.device} is in stage {said.stage}{ended}"
 
     def _prices(self, said: PricesSet) -> str:
         live = self.live

@@ -248,6 +248,8 @@ BROKEN = [
     ("override/set", "not json", "payload"),
     ("override/set", json.dumps([1]), "payload"),
     ("override/set", json.dumps(HOLD), "until"),
+    ("override/set", json.dumps(HOLD | {"for_minutes": 1e9}), "for_minutes"),
+    ("override/set", json.dumps(HOLD | {"until": "0001-01-01T00:00:00+02:00"}), "until"),
     ("override/set", json.dumps(HOLD | {"until": "2025-01-15T12:00:00"}), "until"),
     ("override/set", json.dumps(HOLD | {"until": 1e12}), "until"),
     ("override/set", json.dumps(HOLD | {"until": "2025-01-15T18:00Z", "watt": 3}), "watt"),
@@ -290,6 +292,18 @@ async def test_who_sets_a_stage_has_looked_after_a_foreign_controller(start_engi
         assert running.server.told == {}
         await running.say("stage/set", {"device": "inverter", "stage": "control", "by": "tester"})
         await wait_for(lambda: running.server.told)
+
+
+async def test_a_device_that_is_released_is_not_wished_again_for_what_a_person_has_set(start_engine: Start) -> None:
+    async with start_engine() as running:
+        await running_plan(running)
+        await running.say("override/set", HOLD | {"until": running.until()})
+        await wait_for(lambda: running.server.told.get("mode") == HOLD["value"])
+        await running.say("stage/set", {"device": "inverter", "stage": "observe", "by": "tester"})
+        await wait_for(lambda: running.server.told == {})
+        await asyncio.sleep(0.5)
+        assert running.server.told == {}
+        assert running.engine.live.commanding.overrides.in_force() == []
 
 
 async def test_refuses_a_retained_override_of_long_ago(start_engine: Start) -> None:

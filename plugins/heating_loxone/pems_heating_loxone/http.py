@@ -67,8 +67,12 @@ class LoxoneHttp(LoxoneTransport):
         if self._overrides is not None:
             await self._renew(self._overrides)
         elif self.lines.clock.elapsed_s() >= self._next_beat_s:
-            await self._put(f"{io_path(self._settings.heartbeat_input)}/{count}", WRITE_SPACING_S, waits=False)
+            beat = f"{io_path(self._settings.heartbeat_input)}/{count}"
+            answer = await self._put(beat, WRITE_SPACING_S, waits=False)
             self._next_beat_s = self.lines.clock.elapsed_s() + BEAT_SPACING_S
+            if answer.code != OK:
+                # Else nobody would know that the Miniserver's watchdog hears nothing.
+                raise NotDelivered(f"heartbeat {self._settings.heartbeat_input}: {_why(answer.code)} ({answer.code})")
         self.image.beaten(self.now())
 
     # Writing
@@ -130,7 +134,7 @@ class LoxoneHttp(LoxoneTransport):
         :raises NotDelivered: if this control was written a moment ago, or the Miniserver is not to be had.
         """
         self._access.require_open()
-        clock, control = self.lines.clock, path.rpartition("/jdev/sps/io/")[2].partition("/")[0]
+        clock, control = self.lines.clock, _control(path)
         left_s = self._next_of_s.get(control, 0.0) - clock.elapsed_s()
         if waits and left_s > 0:
             raise NotDelivered(f"{control} was written a moment ago; next write in {left_s:.0f} s")
@@ -151,7 +155,7 @@ class LoxoneHttp(LoxoneTransport):
 
     async def _ask(self, path: str) -> LoxAnswer:
         answer = await self._access.ask(path)
-        place = f"{self._device}{path}"
+        place = f"{self._device}/{_control(path)}"
         text = "the Miniserver does not know it" if answer.code == UNKNOWN else ""
         self.image.alarms.tell("unknown", text, self.now(), place=place)
         return answer
@@ -254,3 +258,8 @@ class LoxoneHttp(LoxoneTransport):
 
 def _why(code: int) -> str:
     return {LOCKED: "locked", UNKNOWN: "the Miniserver does not know it"}.get(code, "refused")
+
+
+def _control(path: str) -> str:
+    """The name or UUID in the path of a virtual input or a controller."""
+    return path.rpartition("/jdev/sps/io/")[2].partition("/")[0]
