@@ -1,6 +1,6 @@
 """The picture of docs/forecasting.md: `python -m benchmarks.forecast_pictures`, with PEMS_DATA.
 
-Learned from the 150 days before the recorded spring week, and asked at each of its midnights.
+Learned from the 75 days before the recorded spring week, and asked at each of its first midnights.
 """
 
 from datetime import timedelta
@@ -14,11 +14,11 @@ from pems_core.simulation.backtest import Backtest
 from pems_core.simulation.outlook import Outlook
 
 from .houses import ROOT, reference_house, scenario_for
-from .runs import LEARNED_DAYS
 
 PICTURE = ROOT / "docs" / "images" / "forecasts.png"
 SHOWN = ("pv_kw", "base_load_kw", "import_price_per_kwh", "outdoor_temperature_c")
-DAYS = 6.0
+DAYS = 5.0
+LEARNED_DAYS = 75
 
 
 def main() -> None:

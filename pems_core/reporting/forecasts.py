@@ -114,7 +114,7 @@ def backtest_picture(compared: Mapping[str, pd.DataFrame], timezone: str) -> Pic
             chosen = _some_issues(rows)
             shown = rows[rows["issued_at"].isin(chosen)]
             happened = shown.drop_duplicates("start", keep="last").sort_values("start")
-            ax.plot(happened["start"], happened["truth"], color=look.HAPPENED, label="happened")
+            ax.step(happened["start"], happened["truth"], where="post", color=look.HAPPENED, label="happened")
             for _, part in shown.groupby("issued_at"):
                 edges = [*part["start"], part["end"].iloc[-1]]
                 quantiles = {float(n[1:]) / 100: part[n].to_numpy() for n in ("p10", "p90") if n in part}
