@@ -100,6 +100,6 @@ lock: ## Pin what is needed in requirements/, with hashes and without addresses 
 	@! grep -nE '[a-z]+://|--(find-links|index|extra-index)' requirements/*.txt || { echo "an address got into the lock"; exit 1; }
 
 
-clean: ## Remove the virtual environment and all caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean: ## Remove the virtual environment, Node-RED's packages and all caches
+	rm -rf .venv nodered/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

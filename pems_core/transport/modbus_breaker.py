@@ -9,9 +9,9 @@ FAILURES = 5
 """In a row, until no more is asked."""
 SHORTEST_PAUSE_S = 15.0
 LONGEST_PAUSE_S = 120.0
+"""Of the clock; a device that comes back is to be given back to its own control, if need be, within minutes."""
 DOUBLINGS = 8
 """The pause is at its longest by then; a power of thousands would be no number any more."""
-"""Of the clock; a device that comes back is to be given back to its own control, if need be, within minutes."""
 
 
 class Breaker:
