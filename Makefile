@@ -32,7 +32,7 @@ demo: setup-run ## Set up everything and run a simulated house live with its pag
 
 # On a busy machine a test that lives by a fast clock may be late: it is tried again.
 test: setup programs nodered/node_modules/.installed-for-development check ## Set up everything, check the code and run all tests
-	$(BIN)/python -m pytest -m "not gate" -n 3 --dist loadfile --reruns 2
+	$(BIN)/python -m pytest -m "not gate" -n 3 --dist loadfile --reruns 2 -rR
 
 gate: setup programs nodered/node_modules/.installed-for-development ## Play the release gate: whole houses through days, nights and outages; some quarter of an hour
 	$(BIN)/python -m pytest -m gate
