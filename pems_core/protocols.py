@@ -210,6 +210,7 @@ class Transport(Protocol):
 
         :return: `sent` if nobody can say more, `acked`, `readback_ok`, `rejected` or `no_effect`, with what was seen.
         :raises NotDelivered: if it is not known to have arrived; it may be sent again.
+        :raises NotNow: if it is refused for a cause that passes, as a clock that is off; it is sent again later.
         :raises WornOut: if the memory that it writes has no writes left today.
         """
 

@@ -6,11 +6,11 @@ from pems_core.alerts import AlertBook
 from pems_core.clock import Clock
 from pems_core.domain import Alert, Severity
 
-LASTING = ("refused", "given up", "encode")
+LASTING = ("refused", "given up", "put off", "encode")
 """Alerts that giving the device back does not end."""
 
 
-RULES = {"effect": "no_effect", "given up": "no_effect", "delivery": "no_effect", "release": "no_effect"}
+RULES = dict.fromkeys(("effect", "given up", "put off", "delivery", "release"), "no_effect")
 """The rule of an alert, by the first words of what it is about."""
 
 
@@ -29,8 +29,8 @@ class DeviceAlerts:
         rule = next((rule for words, rule in RULES.items() if key.startswith(words)), "")
         self._book.put(key, text, self._clock.now(), severity, rule=rule)
 
-    def clear(self, key: str) -> None:
-        self._book.clear(key)
+    def clear(self, *keys: str) -> None:
+        self._book.clear(*keys)
 
     def device_is_back(self) -> None:
         """End the alerts about what a device that is its own again was told."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Protocol
 
 from pems_core.clock import Clock
-from pems_core.domain import Command, Readings, Severity, SiteState, Stage, Value, WornOut
+from pems_core.domain import Command, NotNow, Readings, Severity, SiteState, Stage, Value, WornOut
 from pems_core.protocols import Device, Transport
 
 from .device_alerts import DeviceAlerts
@@ -71,12 +72,12 @@ class Following:
     @property
     def dues_s(self) -> Iterator[float]:
         """When there is something to look at, by the steady clock."""
-        return self._watch.dues_s
+        return chain(self._watch.dues_s, self._stubbornness.dues_s)
 
     def renewals(self, wish: Wish) -> Iterator[datetime]:
         """When what was sent must be renewed for a wish that lasts longer."""
         for group, sent in self._watch.sent.items():
-            if wish.valid_until > sent.until and group not in self._stubbornness.given_up:
+            if wish.valid_until > sent.until and not self._stubbornness.spares(group):
                 yield sent.renew_at
 
     def needed(self, settings: Mapping[str, Value], wish: Wish) -> Sequence[str]:
@@ -85,7 +86,9 @@ class Following:
 
     def _needs(self, group: str, settings: Mapping[str, Value], wish: Wish) -> bool:
         wished = self._groups.settings(settings, group)
-        if self._stubbornness.spares(group, wished):
+        if self._stubbornness.reconsiders(group, wished):
+            self._alerts.clear(f"given up {group}", f"put off {group}")
+        if self._stubbornness.spares(group):
             return False
         sent = self._watch.sent.get(group)
         if sent is None:
@@ -139,6 +142,9 @@ class Following:
             arrived = await self._outgoing.send(commands, superseded)
         except Refused as refusal:
             return self._refused(group, wished, refusal)
+        except NotNow as cause:
+            self._put_off(group, wished, str(cause))
+            return True
         except WornOut as fault:
             self._guard.worn_out(self._device.name, str(fault), self._clock.now())
             self._outgoing.close(Stage.SUPERSEDED, str(fault))
@@ -146,7 +152,8 @@ class Following:
             raise Superseded from fault
         if arrived:
             self._watch.took(group, wished, wish, commands, self._outgoing.stages(commands))
-            self._alerts.clear(f"given up {group}")
+            self._stubbornness.took(group)
+            self._alerts.clear(f"given up {group}", f"put off {group}")
             self._guard.applied(self._device, self._told.applied, wished)
             self._told.took(group, wished, wish)
         return arrived
@@ -163,6 +170,14 @@ class Following:
         self._stubbornness.give_up(group, settings)
         self._alerts.put(f"given up {group}", Severity.CRITICAL, why)
         if group == WHOLE:
+            self._let_go(why, for_good=False)
+
+    def _put_off(self, group: str, settings: Mapping[str, Value], why: str) -> None:
+        """Say the same again when the cause may have passed; meanwhile a device that is one whole does not go on with
+        what it was told before."""
+        minutes = self._stubbornness.put_off(group, settings) / 60
+        self._alerts.put(f"put off {group}", Severity.WARNING, f"{why}; it is tried again within {minutes:.0f} min")
+        if group == WHOLE and (group in self._watch.sent or self._told.tells_of(group)):
             self._let_go(why, for_good=False)
 
     # Watching

@@ -1,6 +1,8 @@
 """How soon and how often something is tried again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
 
 from pems_core.clock import Clock
 from pems_core.domain import Value
@@ -12,6 +14,8 @@ FAILURES_THAT_COUNT = 20
 """The pause is at its longest by then; a power of thousands would be no number any more."""
 LOOK_AGAIN_S = 10.0
 """A wish that may not be followed now is looked at again this often."""
+PUT_OFF_FIRST_S, PUT_OFF_FACTOR, PUT_OFF_MOST_S = 60.0, 2.0, 600.0
+"""What a device cannot be told now is tried again after so long, later each time: a clock is set, or a day passes."""
 MOST_REWRITES, REWRITES_WITHIN_S = 2, 3600.0
 
 
@@ -42,6 +46,17 @@ class Backoff:
         self._until_s = self._clock.elapsed_s() + seconds
 
 
+@dataclass(frozen=True, slots=True)
+class _Spared:
+    """What a group did not take."""
+
+    settings: Mapping[str, Value]
+    until_s: float = inf
+    """When it is tried again, by the steady clock; never, if it was given up."""
+    times: int = 0
+    """How often it was put off."""
+
+
 class Stubbornness:
     """How often what a device does not take is written again, and what it is spared from then on."""
 
@@ -49,12 +64,13 @@ class Stubbornness:
         self._groups = groups
         self._clock = clock
         self._rewrites: dict[str, list[float]] = {}
-        self._given_up: dict[str, Mapping[str, Value]] = {}
+        self._spared: dict[str, _Spared] = {}
 
     @property
-    def given_up(self) -> frozenset[str]:
-        """Groups that are not told the same any more."""
-        return frozenset(self._given_up)
+    def dues_s(self) -> Iterator[float]:
+        """When what was put off is tried again, by the steady clock."""
+        elapsed_s = self._clock.elapsed_s()
+        return (spared.until_s for spared in self._spared.values() if elapsed_s < spared.until_s < inf)
 
     def may_rewrite(self, group: str) -> bool:
         """Whether a group may be told the same once more; if so, that is counted."""
@@ -67,17 +83,31 @@ class Stubbornness:
 
     def give_up(self, group: str, settings: Mapping[str, Value]) -> None:
         """Write the same no more until something else is wished."""
-        self._given_up[group] = dict(settings)
+        self._spared[group] = _Spared(dict(settings))
 
-    def spares(self, group: str, wished: Mapping[str, Value]) -> bool:
-        """Whether a group is not told this, because it did not take it; anything else begins anew."""
-        given_up = self._given_up.get(group)
-        if given_up is None:
+    def put_off(self, group: str, settings: Mapping[str, Value]) -> float:
+        """Write the same again only after so many seconds, which are more each time."""
+        times = self._spared[group].times if group in self._spared else 0
+        wait_s = min(PUT_OFF_MOST_S, PUT_OFF_FIRST_S * PUT_OFF_FACTOR**times)
+        self._spared[group] = _Spared(dict(settings), self._clock.elapsed_s() + wait_s, times + 1)
+        return wait_s
+
+    def took(self, group: str) -> None:
+        """The group takes what it is told."""
+        self._spared.pop(group, None)
+
+    def reconsiders(self, group: str, wished: Mapping[str, Value]) -> bool:
+        """Whether something else is wished than what a group did not take, which begins anew then."""
+        spared = self._spared.get(group)
+        if spared is None or self._groups.same(spared.settings, wished):
             return False
-        if self._groups.same(given_up, wished):
-            return True
-        del self._given_up[group]
-        return False
+        del self._spared[group]
+        return True
+
+    def spares(self, group: str) -> bool:
+        """Whether a group is not told now what it did not take."""
+        spared = self._spared.get(group)
+        return spared is not None and self._clock.elapsed_s() < spared.until_s
 
     def begin_anew(self) -> None:
-        self._given_up.clear()
+        self._spared.clear()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pems_core.clock import Clock
-from pems_core.domain import Command, NotDelivered, Receipt, Severity, Stage
+from pems_core.domain import Command, NotDelivered, NotNow, Receipt, Severity, Stage
 from pems_core.protocols import Transport
 
 from .device_alerts import DeviceAlerts
@@ -87,6 +87,7 @@ class Outgoing:
 
         :raises Superseded: if `superseded` says so.
         :raises Refused: if the device does not take one.
+        :raises NotNow: if it does not take one now.
         :raises WornOut: if what one writes has no writes left today.
         """
         for command in commands:
@@ -99,6 +100,8 @@ class Outgoing:
                 return False
             try:
                 receipt = await carry(self._transport, command)
+            except NotNow as cause:
+                raise NotNow(f"{command.control}: {cause}") from cause
             except NotDelivered as fault:
                 self._alerts.put("delivery", Severity.WARNING, f"{command.control}: {fault}")
                 return False

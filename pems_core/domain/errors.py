@@ -47,6 +47,10 @@ class NotDelivered(PemsError):
     """A command did not reach its device."""
 
 
+class NotNow(NotDelivered):
+    """A device cannot be told this now, for a cause that passes; nothing was written."""
+
+
 class WornOut(PemsError):
     """A write was not made: today's budget of the memory that it wears is used up."""
 

@@ -1,11 +1,12 @@
 """What is watched after a command: values that come back, effects that stay away, restarts, silence."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pems_core.commanding import Verdict
 from pems_core.config import StagesSection
-from pems_core.domain import HOUR, Command, NotDelivered, Stage, Value
+from pems_core.domain import HOUR, Command, NotDelivered, NotNow, Stage, Value
 from pems_core.protocols import Device
 from tests.devices.clocks import HandClock
 
@@ -83,6 +84,36 @@ async def test_a_value_that_never_took_is_written_three_times_and_given_up(tmp_p
         assert sent_modes(house) == 3
         assert not house.guard.foreign.noticed
         assert house.inverter.released("inverter")
+
+
+async def test_what_cannot_be_told_now_is_tried_again_seldom_until_it_can(tmp_path: Path) -> None:
+    async with House(tmp_path, by_hand=HandClock(START)) as house:
+        house.want("inverter", SELF_USE, minutes=600)
+        for _ in range(4):
+            await house.step(minutes=5)
+        tried: list[datetime] = []
+
+        def by_a_wrong_clock(command: Command) -> NotNow | None:
+            if command.control != "mode" or command.releases:
+                return None
+            tried.append(house.now)
+            return NotNow("its clock is +70 s off")
+
+        house.inverter.answers = by_a_wrong_clock
+        house.want("inverter", HOLD, minutes=600)
+        await house.step(minutes=0)
+        assert house.inverter.released("inverter"), "what was told before does not go on meanwhile"
+        told = sent_modes(house)
+        for _ in range(60):
+            await house.step(minutes=1)
+        assert 8 <= len(tried) <= 10
+        assert tried[-1] - tried[-2] >= 10 * MINUTE
+        assert "mode: its clock is +70 s off; it is tried again" in house.alerts("inverter")
+        house.inverter.answers = lambda _: None
+        for _ in range(11):
+            await house.step(minutes=1)
+        assert sent_modes(house) == told + 1
+        assert "its clock" not in house.alerts("inverter")
 
 
 async def test_a_unit_that_shows_a_new_value_late_is_not_blamed(tmp_path: Path) -> None:

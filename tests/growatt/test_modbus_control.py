@@ -5,13 +5,24 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pems_growatt.control import Permissions
 from pems_growatt.inverter import HybridInverter
 
 from pems_core.clock import FastClock
-from pems_core.domain import BatteryState, InverterState, NotDelivered, Receipt, Severity, SiteState, Stage, Value
+from pems_core.domain import (
+    BatteryState,
+    InverterState,
+    NotDelivered,
+    NotNow,
+    Receipt,
+    Severity,
+    SiteState,
+    Stage,
+    Value,
+)
 from pems_core.simulation.devices.growatt_inverter import SimulatedGrowatt
 from pems_core.simulation.devices.growatt_settings import Family
 from pems_core.simulation.devices.modbus_server import ModbusServer
@@ -158,12 +169,28 @@ async def test_a_restart_does_not_forget_what_was_done_today() -> None:
 
 async def test_the_reserve_is_set_once_a_day() -> None:
     async with plant("tl_xh") as house:
-        first, second = [
-            next(r for r in await house.tell({**SELF_USE, "reserve_soc": share}) if r.command.control == "reserve_soc")
-            for share in (0.3, 0.4)
-        ]
-        assert (first.stage, second.stage) == (Stage.READBACK_OK, Stage.REJECTED)
+        assert reserve_of(await house.tell({**SELF_USE, "reserve_soc": 0.3})).stage is Stage.READBACK_OK
+        with pytest.raises(NotNow, match="once a day is allowed"):
+            await house.tell({**SELF_USE, "reserve_soc": 0.4})
         assert house.holding(3067) == [30]
+
+
+async def test_what_a_wrong_clock_kept_from_the_inverter_is_told_once_it_is_right(tmp_path: Path) -> None:
+    """A hold is wished for hours, and nothing else: somebody sets the clock meanwhile."""
+    async with plant("sph", permissions=Permissions(clock_sync=False)) as house, Told(tmp_path, house) as told:
+        house.clock.pass_by(minutes=11)
+        house.simulated.write(45, [2026, 1, 15, 12, 5, 0], False)
+        told.saw()
+        told.want(HOLD, minutes=600)
+        await until(lambda: "tried again" in told.alerts)
+        await told.pass_minutes(30)
+        assert house.value("mode") == "load_first"
+        assert "s off; slots are allowed within 60 s" in told.alerts
+        local = house.clock.now().astimezone(ZoneInfo(PRAGUE))
+        house.simulated.write(45, [2026, 1, 15, local.hour, local.minute, local.second], False)
+        await told.pass_minutes(15)
+        assert house.value("mode") == "battery_first"
+        assert not told.alerts
 
 
 def reserve_of(receipts: Sequence[Receipt]) -> Receipt:

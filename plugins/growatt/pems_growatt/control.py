@@ -18,6 +18,7 @@ from .tell_common import (
     RESERVE_POINTS,
     RESERVE_SETTINGS,
     CannotTell,
+    CannotTellNow,
     clock_writes,
     export_writes,
     place,
@@ -108,7 +109,7 @@ class Control:
     async def tell(self, command: Command, said: Word) -> Settled:
         """Carry a word out.
 
-        :raises CannotTell: if the unit cannot be told this now.
+        :raises CannotTell: if the unit cannot be told this, or not now.
         :raises Refused: if it refuses.
         :raises WornOut: if its memory has no writes left today.
         :raises NotDelivered: if nobody can know what became of it.
@@ -223,7 +224,7 @@ class Control:
         writes = reserve_writes(self._meter.unit, settings, round(said.percent), confirmed=checked)
         changing = self._teller.changing(writes, settings)
         if changing and self._done_lately(RESERVE_SET):
-            raise CannotTell("the reserve was set within the last 24 h; once a day is allowed")
+            raise CannotTellNow("the reserve was set within the last 24 h; once a day is allowed")
         self._note_reserve(changing, settings)
         outcome = await self._settle(writes, settings, releases=command.releases)
         if outcome.wrote:
@@ -302,7 +303,7 @@ class Control:
             offset_s = self._meter.clock_offset_s
         if offset_s is None or abs(offset_s) > MOST_OFFSET_S:
             shows = "shows no time" if offset_s is None else f"is {offset_s:+.0f} s off"
-            raise CannotTell(f"its clock {shows}; slots are allowed within {MOST_OFFSET_S:.0f} s")
+            raise CannotTellNow(f"its clock {shows}; slots are allowed within {MOST_OFFSET_S:.0f} s")
 
     def _may_sync(self) -> bool:
         return self._permissions.clock_sync and not self._done_lately(CLOCK_SET)
@@ -314,10 +315,10 @@ class Control:
 
     async def _sync_clock(self, command: Command) -> Settled:
         if not self._may_sync():
-            raise CannotTell("its clock is set once a day at most, and only with clock_sync = true")
+            raise CannotTellNow("its clock is set once a day at most, and only with clock_sync = true")
         shown = await self._meter.read_clock()
         if shown is None:
-            raise CannotTell("it shows no time that could be set")
+            raise CannotTellNow("it shows no time that could be set")
         writes = clock_writes(self._meter.unit, shown, self._clock.now(), self._zone)
         self._wear.note_done(self._device, CLOCK_SET, self._clock.now())
         await self._teller.make(writes, releases=command.releases)

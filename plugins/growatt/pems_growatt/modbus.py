@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pems_core.alerts import AlertBook
-from pems_core.domain import Alert, Command, NotDelivered, Reading, Receipt, Severity, Stage, Value
+from pems_core.domain import Alert, Command, NotDelivered, NotNow, Reading, Receipt, Severity, Stage, Value
 from pems_core.transport.lines import Lines, ModbusLine
 from pems_core.transport.urgency import commands_first
 
@@ -19,7 +19,7 @@ from .fault_texts import METER_LOST
 from .meter import AnotherUnit, Meter, tell_faults
 from .plausible import Ratings
 from .probe import Family, UnknownUnit, probe
-from .tell_common import RESERVE_UNSURE, CannotTell
+from .tell_common import RESERVE_UNSURE, CannotTell, CannotTellNow
 from .teller import Refused, told
 from .words import BATTERY_WORDS, Word
 
@@ -100,9 +100,11 @@ class GrowattModbus:
             return self._receipt(command, Stage.REJECTED, str(error))
         refusal = None if command.releases else self._refusal(word)
         if refusal:
-            return self._receipt(command, Stage.REJECTED, refusal)
+            raise NotNow(refusal)
         try:
             settled = await control.tell(command, word)
+        except CannotTellNow as cause:
+            raise NotNow(str(cause)) from cause
         except (CannotTell, Refused) as error:
             return self._receipt(command, Stage.REJECTED, str(error))
         return self._receipt(command, settled.stage, settled.detail)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pems_core.alerts import AlertBook
-from pems_core.domain import Alert, Command, HybridInverterSpec, NotDelivered, Reading, Receipt, Severity, Stage
+from pems_core.domain import Alert, Command, HybridInverterSpec, NotDelivered, NotNow, Reading, Receipt, Severity, Stage
 from pems_core.transport.dialogue import together
 from pems_core.transport.lines import Lines, MqttMessage, NoAnswer
 
@@ -21,7 +21,7 @@ from .oig_image import OigImage
 from .oig_payload import BadPayload
 from .oig_registers import Cell, Registers, holding
 from .oig_watch import AGAIN_AFTER_S, HOUR_S, TICK_S, Poll, Watch
-from .oig_words import CannotSay, Request, SlotSetting, Wish, wish
+from .oig_words import CannotSay, Request, Wish, acts_by_clock, wish
 
 FRESH_S = 60.0
 """What was read so long ago, of the clock, still tells what is, unless something was told since: commands of one plan
@@ -101,7 +101,7 @@ class OigTransport:
         talk = self._talking()
         try:
             wished = await self._wish(talk, command)
-            if isinstance(wished, SlotSetting) and wished.enabled:
+            if acts_by_clock(wished):
                 await self._require_clock(talk)
             return await self._bring_about(talk, command, wished)
         except CannotSay as refusal:
@@ -230,7 +230,7 @@ class OigTransport:
     async def _require_clock(self, talk: _Talk) -> None:
         """No slot by a clock that is wrong (protocols D.6); it is set first if it may be.
 
-        :raises CannotSay: if it stays wrong.
+        :raises NotNow: if it stays wrong.
         """
         clock = talk.inverter_clock
         await clock.measure(HOUR_S)
@@ -238,7 +238,7 @@ class OigTransport:
         self._image.put("clock_offset_s", clock.offset_s, "s", talk.lines.clock.now())
         self._judge_clock(talk)
         if abs(clock.offset_s) > MOST_OFFSET_S:
-            raise CannotSay(f"the inverter's clock is {clock.offset_s:.0f} s off: a slot would act at the wrong time")
+            raise NotNow(f"the inverter's clock is {clock.offset_s:.0f} s off: a slot would act at the wrong time")
 
     async def _bring_about(self, talk: _Talk, command: Command, wished: Wish) -> Receipt:
         requests = await self._undone(talk, wished, FRESH_S)

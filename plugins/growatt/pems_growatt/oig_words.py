@@ -26,6 +26,7 @@ METER, CLAMPS = 1, 3
 PRIORITY_WORDS = (holding(3038), holding(3039))
 WHOLE_DAY = {"batteryfirst": (1, (40960, 5947)), "gridfirst": (2, (49152, 5947))}
 """Of `priority/set`: its mode, and the two words that it writes."""
+GRID_CHARGE = "batteryfirst/set/acchargeenabled"
 NO_PRIORITY = (0, (0, 0))
 RUNNING_LEAD_MIN = 2
 """A slot that runs already does what one does that starts within so many minutes."""
@@ -183,6 +184,14 @@ class Export:
             found = "unknown" if sensor is None else str(sensor)
             raise CannotSay(f"how the plant measures feed-in (holding/1037) is {found}; clamps or a meter are needed")
         return METER if sensor == 2 else CLAMPS
+
+
+def acts_by_clock(wished: Wish) -> bool:
+    """Whether what is wished begins or ends by the inverter's clock, or only makes sense with what does."""
+    if isinstance(wished, Setting):
+        # To switch it off again with each refused slot would wear it for nothing.
+        return wished.request == Request(GRID_CHARGE, {"value": 1}, (1092,))
+    return isinstance(wished, SlotSetting) and wished.enabled
 
 
 def export_enabled(mode: int, limit: int) -> bool:

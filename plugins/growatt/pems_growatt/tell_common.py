@@ -33,6 +33,10 @@ class CannotTell(PemsError):
     """The unit cannot be told this, or not now."""
 
 
+class CannotTellNow(CannotTell):
+    """The unit can be told this when something has passed, or was put right."""
+
+
 def export_writes(unit: Unit, settings: Settings, percent: float) -> list[Write]:
     """Limit feed-in to a share of the inverter's rating [%].
 
@@ -123,7 +127,7 @@ def clock_writes(unit: Unit, shown: Sequence[int], now: datetime, zone: ZoneInfo
     :raises CannotTell: in the hours of a night in which it might be put back or forth.
     """
     if not may_sync(now, zone):
-        raise CannotTell("the clock changes tonight; it is set again after 03:10")
+        raise CannotTellNow("the clock changes tonight; it is set again after 03:10")
     local = (now + CLOCK_LATE).astimezone(zone)
     year = local.year % 100 if shown[0] < 100 else local.year
     words = (year, local.month, local.day, local.hour, local.minute, local.second)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from .probe import Unit
 from .schedule import arrange
 from .slots import NUMBERS, Slot
-from .tell_common import CannotTell
+from .tell_common import CannotTell, CannotTellNow
 from .words import LOWEST_SOC, Word
 from .writes import Settings, Write, word, write
 
@@ -178,7 +178,7 @@ class SlotFamily:
         present = self._form.present(settings, mode)
         wanted = arrange(present, at.now, at.valid_from, said.until, at.zone)
         if wanted is None:
-            raise CannotTell("no whole minute is left; a slot starts a minute from now at the earliest")
+            raise CannotTellNow("no whole minute is left; a slot starts a minute from now at the earliest")
         before = {slot.number: slot for slot in present}
         changed = [slot for slot in wanted if slot != before[slot.number]]
         # What ends goes before what begins: slots that overlap are ignored without a word (trap 31).
@@ -195,7 +195,7 @@ class SlotFamily:
 def _pinned(said: Word, settings: Settings, at: Moment) -> int:
     wanted = said.stop_soc if at.soc_percent is None else min(at.soc_percent, said.stop_soc or 100)
     if wanted is None:
-        raise CannotTell("the state of charge is not known, at which to hold")
+        raise CannotTellNow("the state of charge is not known, at which to hold")
     now = word(settings, "charge_stop_soc")
     holds = now is not None and max(LOWEST_SOC, wanted - HOLD_WITHIN) <= now <= wanted
     return now if now is not None and holds else max(LOWEST_SOC, wanted)
