@@ -17,6 +17,7 @@ from pems_core.learning.battery_model import numbers_of
 from pems_core.learning.registry import ModelRegistry
 from pems_core.learning.training import train
 from pems_core.recording.ledger.ledger import Ledger
+from pems_core.recording.ledger.records import Cycle
 from pems_core.simulation.devices.small_live_house import BATTERY
 from tests.sources import samples
 from tests.sources.provider import Provider
@@ -99,6 +100,10 @@ async def test_one_in_shadow_foresees_beside_and_what_was_identified_is_planned_
             rows = found.vintages("pv_kw@version 1", START, START + timedelta(days=1))
             return len(rows) and len(found.vintages("pv_kw@fallback", START, START + timedelta(days=1)))
 
+    def recorded() -> list[Cycle]:
+        with ledger() as found:
+            return [found.cycle(entry.number) for entry in found.cycles(START, START + timedelta(days=2))]
+
     async with Provider(world()).running() as there:
         options = asking(there)
         options["more"] += ARRAY
@@ -111,10 +116,9 @@ async def test_one_in_shadow_foresees_beside_and_what_was_identified_is_planned_
             assert "learned" not in source_of_pv(running)
             registry.roll_back("inverter_battery", START, "tester", "a doubt")
             running.engine.learning.look()
-            await wait_for(lambda: running.engine.live.report.models == {}, 60.0)
+            await wait_for(lambda: recorded()[-1].models == {}, 60.0)
             assert inverter.equipment.battery == BATTERY
-    with ledger() as found:
-        first, *_, last = [found.cycle(e.number) for e in found.cycles(START, START + timedelta(days=2))]
+    first, *_, last = recorded()
     assert first.models == {"inverter_battery": "version 1"}
     assert first.house["identified"]["inverter"]["capacity_kwh"] == 8.2
     assert last.house["identified"] == {}
