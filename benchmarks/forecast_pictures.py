@@ -13,7 +13,7 @@ from pems_core.simulation.asked import AskedOutlook
 from pems_core.simulation.backtest import Backtest
 from pems_core.simulation.outlook import Outlook
 
-from .houses import ROOT, reference_house, scenario_for
+from .houses import ROOT, recorded, reference_house, scenario_for
 
 PICTURE = ROOT / "docs" / "images" / "forecasts.png"
 SHOWN = ("pv_kw", "base_load_kw", "import_price_per_kwh", "outdoor_temperature_c")
@@ -23,6 +23,8 @@ LEARNED_DAYS = 75
 
 def main() -> None:
     """Draw it anew."""
+    if not recorded():
+        raise SystemExit("PEMS_DATA: found none; the folder with recordings is needed")
     built = reference_house()
     scenario, start = scenario_for(built, "spring", DAYS, history_days=LEARNED_DAYS)
     chain = ranked(create_forecasters(load_plugins(), built.config))
