@@ -77,7 +77,7 @@ class Following:
     def renewals(self, wish: Wish) -> Iterator[datetime]:
         """When what was sent must be renewed for a wish that lasts longer."""
         for group, sent in self._watch.sent.items():
-            if wish.valid_until > sent.until and not self._stubbornness.spares(group):
+            if sent.settings and wish.valid_until > sent.until and not self._stubbornness.spares(group):
                 yield sent.renew_at
 
     def needed(self, settings: Mapping[str, Value], wish: Wish) -> Sequence[str]:
@@ -95,7 +95,9 @@ class Following:
             return bool(wished) or self._told.tells_of(group)
         outdated = wish.anew_since is not None and sent.at < wish.anew_since
         changed = not self._groups.same(sent.settings, wished)
-        return outdated or changed or sent.ends_wrong(wish.valid_until, self._clock.now())
+        # A group that was left to itself stays so: that has no end.
+        ends_wrong = bool(wished) and sent.ends_wrong(wish.valid_until, self._clock.now())
+        return outdated or changed or ends_wrong
 
     # Telling
 
@@ -191,14 +193,24 @@ class Following:
 
     def _on_reverted(self, reverted: Reverted) -> None:
         self._outgoing.forget(reverted.sent.commands)
-        if reverted.verified and self._guard.foreign.reverted(self._device.name, self._clock.now()):
-            self._let_go("foreign controller")
+        if self._guard.was_given_back(self._device.name):
+            # Nobody has undone anything: while PEMS was not well its guard process gave the device back.
+            self.begin_anew()
+        elif reverted.verified and self._foreign(reverted.group):
+            # A group is left out of what is wished from now on.
+            if reverted.group == WHOLE:
+                self._let_go("foreign controller")
         elif self._stubbornness.may_rewrite(reverted.group):
             self._backoff.failed()
         else:
             receipt = reverted.receipt
             why = f"{receipt.command.control} {receipt.stage}: {receipt.detail}"
             self._give_up(reverted.group, reverted.sent.settings, why)
+
+    def _foreign(self, group: str) -> bool:
+        """Count a change by others; whether it was one too many."""
+        place = self._device.name if group == WHOLE else f"{self._device.name}/{group}"
+        return self._guard.foreign.reverted(place, self._clock.now())
 
     # Ending
 

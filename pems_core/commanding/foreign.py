@@ -14,7 +14,11 @@ REVERTS, WITHIN, YIELD_FOR = 2, timedelta(hours=1), timedelta(hours=24)
 
 
 class ForeignControllers:
-    """Notices them by what they undo; remembered over restarts."""
+    """Notices them by what they undo again and again; remembered over restarts.
+
+    Places are devices, or groups of controls of one (`heating/kitchen`): who sets two rooms by hand undoes nothing
+    twice, and who fights over one is left that room.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -23,28 +27,30 @@ class ForeignControllers:
 
     @property
     def noticed(self) -> Mapping[str, datetime]:
-        """Devices that another controller commands, and since when that is known."""
+        """Places that another controller commands, and since when that is known."""
         now = self._clock.now()
-        noticed = {device: datetime.fromisoformat(at) for device, at in self._store.kept(FOREIGN).items()}
-        return {device: at for device, at in noticed.items() if now < at + YIELD_FOR}
+        noticed = {place: datetime.fromisoformat(at) for place, at in self._store.kept(FOREIGN).items()}
+        return {place: at for place, at in noticed.items() if now < at + YIELD_FOR}
 
-    def reverted(self, device: str, now: datetime) -> bool:
+    def reverted(self, place: str, now: datetime) -> bool:
         """Note that a verified value changed without PEMS; true if a foreign controller must be at work."""
-        recent = [at for at in self._reverts.get(device, []) if now - at < WITHIN]
-        self._reverts[device] = [*recent, now]
-        if len(self._reverts[device]) < REVERTS:
+        recent = [at for at in self._reverts.get(place, []) if now - at < WITHIN]
+        self._reverts[place] = [*recent, now]
+        if len(self._reverts[place]) < REVERTS:
             return False
-        self._store.keep(FOREIGN, device, now.isoformat())
+        self._store.keep(FOREIGN, place, now.isoformat())
         return True
 
     def reset(self, device: str) -> None:
-        """A person says that none is at work any more, or that it is looked after."""
-        self._reverts.pop(device, None)
-        self._store.forget(FOREIGN, device)
+        """A person says that none is at work any more on a device, or that it is looked after."""
+        for place in {*self._reverts, *self._store.kept(FOREIGN)}:
+            if place.partition("/")[0] == device:
+                self._reverts.pop(place, None)
+                self._store.forget(FOREIGN, place)
 
-    def yields_until(self, device: str) -> str | None:
-        """How long PEMS sends a device nothing, and what ends that sooner; None if it does not yield."""
-        since = self.noticed.get(device)
+    def yields_until(self, place: str) -> str | None:
+        """How long PEMS sends a place nothing, and what ends that sooner; None if it does not yield."""
+        since, device = self.noticed.get(place), place.partition("/")[0]
         return None if since is None else f"until {(since + YIELD_FOR).isoformat()} or `pems stage {device} control`"
 
     @property
@@ -52,10 +58,10 @@ class ForeignControllers:
         return [
             Alert(
                 Severity.CRITICAL,
-                device,
-                "foreign controller: it undoes what PEMS commands; PEMS yields " + (self.yields_until(device) or ""),
+                place,
+                "foreign controller: it undoes what PEMS commands; PEMS yields " + (self.yields_until(place) or ""),
                 since,
                 "foreign_writer",
             )
-            for device, since in self.noticed.items()
+            for place, since in self.noticed.items()
         ]

@@ -1,6 +1,6 @@
 """The last word before anything is sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from .limits import (
     keep_mode_dwell,
     keep_rates_of_change,
     keep_room,
+    keep_to_others,
 )
 from .overrides import BELONGS_TO_MODE
 from .stages import Stages
@@ -72,7 +73,11 @@ class Guard:
         store: Store,
         clock: Clock,
         stale_after: timedelta = STALE_AFTER,
+        given_back: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
+        """
+        :param given_back: devices that another process has given back beside PEMS, and when it had done so last.
+        """
         self.stages = stages
         self._emergency = emergency
         self._relays = relays
@@ -80,6 +85,8 @@ class Guard:
         self._clock = clock
         self._stale_after = stale_after
         now = clock.now()
+        self._given_back = given_back
+        self._given_back_at = dict(given_back())
         self._seen_at = {device.name: now for device in devices}
         self._unwell: dict[str, tuple[str, datetime]] = {}
         self._worn: dict[str, tuple[date, Alert]] = {}
@@ -90,7 +97,7 @@ class Guard:
 
         Nobody knows what those still do of what they were told.
         """
-        back = set()
+        back = {name for name in self._seen_at if self.was_given_back(name)}
         for name in state.devices:
             if name not in self._seen_at:
                 continue
@@ -106,6 +113,14 @@ class Guard:
                 del self._unwell[name]
                 back.add(name)
         return frozenset(back)
+
+    def was_given_back(self, device: str) -> bool:
+        """Whether another process has given a device back since this was asked last: what it was told does not hold."""
+        at = self._given_back().get(device)
+        if at is None or at == self._given_back_at.get(device):
+            return False
+        self._given_back_at[device] = at
+        return True
 
     def judge(
         self,
@@ -131,6 +146,7 @@ class Guard:
             settings = {control: value for control, value in settings.items() if control in trusted}
         draft = Draft(device, dict(settings), state.devices.get(device.name), now, in_force, by_hand)
         keep_catalogue(draft)
+        keep_to_others(draft, self.foreign.yields_until)
         keep_rates_of_change(draft)
         keep_mode_dwell(draft)
         keep_abilities(draft)

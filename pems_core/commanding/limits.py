@@ -1,5 +1,6 @@
 """Limits that every wish must keep, whoever wishes: what the catalogue, the battery and the relays allow."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pems_core.domain import (
@@ -39,6 +40,19 @@ def keep_catalogue(draft: Draft) -> None:
         elif (fault := control.fault(value)) is not None:
             found, _, allowed = fault.partition("; ")
             draft.refuse(name, found, allowed.removeprefix("allowed: "))
+            draft.drop(name)
+
+
+def keep_to_others(draft: Draft, yields_until: Callable[[str], str | None]) -> None:
+    """What somebody else commands of a device is left to them.
+
+    :param yields_until: how long PEMS leaves a group of controls alone; None if it does not.
+    """
+    for name in list(draft.settings):
+        group = draft.controls[name].group
+        until = yields_until(f"{draft.device.name}/{group}") if group else None
+        if until is not None:
+            draft.refuse(name, f"a foreign controller of {group}", f"nothing {until}")
             draft.drop(name)
 
 

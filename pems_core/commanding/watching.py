@@ -151,6 +151,8 @@ class Watch:
         :param urgent: whether something else cannot wait.
         """
         for group, sent in list(self._sent.items()):
+            if self._sent.get(group) is not sent:
+                continue
             if self._clock.elapsed_s() >= sent.checks_due_s[0]:
                 await self._check(group, sent, urgent)
             if urgent():

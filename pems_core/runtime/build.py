@@ -170,7 +170,8 @@ class Blueprint:
         devices: Sequence[Device] = self.house.house.devices
         emergency = EmergencyStop(store, self.clock)
         stages = Stages(self.config[StagesSection], store, self.clock)
-        guard = Guard(devices, stages, emergency, RelayBook(store, self.clock), store, self.clock)
+        relays = RelayBook(store, self.clock)
+        guard = Guard(devices, stages, emergency, relays, store, self.clock, given_back=self.folder.given_back)
         return Commanding(
             store=store,
             wear=StoredWearBook(store, self.clock),

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ class StateFolder:
     def guarded(self) -> Path:
         """What the guard did last."""
         return self.path / "guard.json"
+
+    def given_back(self) -> Mapping[str, datetime]:
+        """Devices that the guard has given back beside an engine, and when it had done so last."""
+        done = read_json(self.guarded)
+        try:
+            at = datetime.fromisoformat(done["ended"])
+            return {str(device): at for device in done["devices"]}
+        except (KeyError, TypeError, ValueError):
+            return {}
 
     @property
     def guard(self) -> Path:

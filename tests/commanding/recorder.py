@@ -119,8 +119,16 @@ class House:
         self.receipts: list[Receipt] = []
         self.emergency = EmergencyStop(self.store, self.clock)
         self.trust = Stages(self.stages, self.store, self.clock)
+        self.given_back: dict[str, datetime] = {}
+        """What a guard process has given back meanwhile."""
         self.guard = Guard(
-            self.devices, self.trust, self.emergency, RelayBook(self.store, self.clock), self.store, self.clock
+            self.devices,
+            self.trust,
+            self.emergency,
+            RelayBook(self.store, self.clock),
+            self.store,
+            self.clock,
+            given_back=lambda: self.given_back,
         )
         self.overrides = Overrides(self.store, self.devices, self.clock)
         transports: list[Transport] = [self.inverter, self.heating]

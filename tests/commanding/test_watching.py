@@ -59,6 +59,83 @@ async def test_gives_way_to_a_foreign_controller_after_the_second_time(tmp_path:
         await until(lambda: sent_modes(house) == 3)
 
 
+HEAT: dict[str, Value] = {"kitchen_setpoint_c": 21.0, "study_setpoint_c": 20.0}
+
+
+class SetByHand:
+    """Somebody who changes rooms in another app; each stays so until PEMS writes it again."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.changed = house, dict[str, int]()
+        house.heating.checks = self._look
+
+    def change(self, room: str) -> None:
+        self.changed[room] = self._told(room)
+
+    def _told(self, room: str) -> int:
+        return sum(command.control.startswith(room) for command in self.house.heating.sent)
+
+    def _look(self, command: Command) -> Stage:
+        room = command.control.partition("_")[0]
+        return Stage.REVERTED if self.changed.get(room) == self._told(room) else Stage.READBACK_OK
+
+
+async def heated(house: House, minutes: float) -> None:
+    for _ in range(round(minutes)):
+        await house.step(minutes=1)
+
+
+async def test_who_sets_two_rooms_elsewhere_stops_no_heating(tmp_path: Path) -> None:
+    async with House(tmp_path, by_hand=HandClock(START)) as house:
+        somebody = SetByHand(house)
+        house.want("heating", HEAT, minutes=600)
+        await heated(house, 5)
+        for room in ("kitchen", "study"):
+            somebody.change(room)
+            await heated(house, 15)
+        assert not house.guard.foreign.noticed
+        in_force = house.dispatcher.in_force("heating")
+        assert in_force is not None
+        assert in_force.settings == HEAT
+
+
+async def test_who_sets_one_room_again_and_again_is_left_that_room(tmp_path: Path) -> None:
+    async with House(tmp_path, by_hand=HandClock(START)) as house:
+        somebody = SetByHand(house)
+        house.want("heating", HEAT, minutes=1200)
+        await heated(house, 5)
+        for _ in range(2):
+            somebody.change("kitchen")
+            await heated(house, 15)
+        assert set(house.guard.foreign.noticed) == {"heating/kitchen"}
+        assert [c.payload for c in house.heating.sent if c.control == "kitchen_setpoint_c"][-1] == "auto"
+        told = len(house.heating.sent)
+        house.want("heating", HEAT | {"study_setpoint_c": 19.0, "kitchen_setpoint_c": 22.0}, minutes=600)
+        await heated(house, 60)
+        assert {c.control for c in house.heating.sent[told:]} == {"study_relay", "study_setpoint_c"}
+        assert "foreign controller" in house.alerts("heating/kitchen")
+        house.dispatcher.reset("heating")
+        await heated(house, 2)
+        assert [c.payload for c in house.heating.sent if c.control == "kitchen_setpoint_c"][-1] == "22.0"
+
+
+async def test_what_the_guard_gave_back_is_told_anew_and_blamed_on_nobody(tmp_path: Path) -> None:
+    """PEMS hung for a while: its guard process gave all rooms back, and they are not as they were told."""
+    async with House(tmp_path, by_hand=HandClock(START)) as house:
+        somebody = SetByHand(house)
+        house.want("heating", HEAT, minutes=600)
+        await heated(house, 5)
+        for _ in range(3):
+            somebody.change("kitchen")
+            somebody.change("study")
+            house.given_back = {"heating": house.now}
+            await heated(house, 12)
+        assert not house.guard.foreign.noticed
+        assert house.dispatcher.in_force("heating") is not None
+        assert not any(c.releases for c in house.heating.sent)
+        assert not house.alerts("heating")
+
+
 async def test_what_is_wished_for_days_is_renewed_twice_a_day_without_a_gap(tmp_path: Path) -> None:
     """Slots of a time of day, and timers, end within a day whatever was wished."""
     async with House(tmp_path, by_hand=HandClock(START)) as house:

@@ -23,6 +23,7 @@ from pems_core.commands.run import blueprint_of
 from pems_core.domain import HOUR, QUARTER, Override, Value, floor_time
 from pems_core.runtime.guard_process import GuardProcess
 from pems_core.runtime.state_folder import StateFolder, read_json, write_json
+from pems_core.runtime.words import instant
 from pems_core.simulation.devices.miniserver_program import AUTO, NO_SETPOINT
 from pems_core.simulation.live_trial import TrialHouse
 from pems_core.site import HouseFile
@@ -212,3 +213,13 @@ async def test_a_stop_reaches_the_devices_beside_an_engine_that_hangs_and_holds_
         assert latch is not None
         assert latch.reason == "smoke"
         assert not processes.charges
+
+
+def test_an_engine_reads_what_its_guard_gave_back(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    assert folder.given_back() == {}
+    ended = SystemClock().now().replace(microsecond=0)
+    write_json(folder.guarded, {"session": "one", "devices": {"heating": "read back"}, "ended": instant(ended)})
+    assert folder.given_back() == {"heating": ended}
+    folder.guarded.write_text('{"devices": {"heating"')
+    assert folder.given_back() == {}
