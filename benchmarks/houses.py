@@ -24,7 +24,8 @@ from pems_core.site import HouseFile
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "pems.example.toml"
-PERIODS: Mapping[str, date] = {**{name: week.start for name, week in WEEKS.items()}, "january": date(2024, 1, 1)}
+PERIODS: Mapping[str, date] = {**{name: week.start for name, week in WEEKS.items()}, "january": date(2023, 12, 31)}
+"""January begins with the last day of December: a month's peak is not that of a house that was just begun."""
 VARIANTS = ("reference", "no_rooms", "unplanned_heating", "heating_only", "no_feed_in")
 LINK_KW_PER_K = 0.02
 """Between a room and its copy in a house with more rooms than the reference house."""

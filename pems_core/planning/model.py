@@ -74,6 +74,7 @@ class DispatchModel:
         self.equations: list[Equation] = []
         self.exchanges: list[Exchange] = []
         self.import_limit_kw = inf
+        self.import_ceilings: list[Callable[[Values], float]] = []
         self.unavoidable_kw = [0.0] * horizon.steps
         self.closings: list[Callable[[], None]] = []
         self.closed = False
@@ -163,12 +164,16 @@ class DispatchModel:
         """Load that nobody may lower, such as a relay within its minimum time; only such load excuses an overload."""
         self.unavoidable_kw[t] += power_kw
 
+    def add_import_ceiling(self, ceiling_kw: Callable[[Values], float]) -> None:
+        """Import above which a solution gets dearer, such as its peak: relays are rounded below it if possible."""
+        self.import_ceilings.append(ceiling_kw)
+
     def add_closing(self, closing: Callable[[], None]) -> None:
         """What a part can only add when all parts have had their say."""
         self.closings.append(closing)
 
     def headroom_kw(self, t: int, value: Values) -> float:
-        """How much more the house could draw in a step of a solution before the connection is full.
+        """How much more the house could draw in a step of a solution before the connection is full, or a peak rises.
 
         What inverters take to charge counts as free: they can wait. What a relaxation turns in circles is no charge.
         """
@@ -178,7 +183,8 @@ class DispatchModel:
             if flow == "from_house_kw":
                 net_kw = value(from_house_kw(t)) - value(self.sources[f"{inverter}.to_house_kw"](t))
                 charging_kw += max(0.0, net_kw)
-        return self.import_limit_kw - value(self.import_kw(t)) + charging_kw
+        limit_kw = min([self.import_limit_kw, *(ceiling_kw(value) for ceiling_kw in self.import_ceilings)])
+        return limit_kw - value(self.import_kw(t)) + charging_kw
 
     def import_kw(self, t: int) -> Expression:
         return self.pyomo.grid.import_kw[t]

@@ -10,6 +10,8 @@ from pems_core.domain import Forecasts, SiteState
 from pems_core.planning.model import DispatchModel
 
 PEAK = "peak"
+UNFORESEEN_KW = 1.5
+"""Of a quarter hour's load; a plan that goes right up to the peak so far lifts it a little more each hour."""
 PerStepPrice = tuple[float, ...]
 
 
@@ -37,7 +39,7 @@ class Objective(ABC):
 
     bill    = sum((import_price[t] * import[t] - feed_in_price[t] * export[t]) * step[t])
     premium = sum((import_premium[t] * import[t] + export_premium[t] * export[t]) * step[t])
-    peak    = (capacity_charge + peak_price) * rise,  rise >= import[t] - peak_so_far,  rise >= 0
+    peak    = (capacity_charge + peak_price) * rise,  rise >= import[t] + unforeseen - peak_so_far,  rise >= 0
     """
 
     name: str
@@ -83,10 +85,12 @@ def peak_rise(model: DispatchModel, state: SiteState) -> Any:
     """
     if model.pyomo.component(PEAK) is None:
         peak = model.part(PEAK)
+        free_kw = state.peak_so_far_kw - UNFORESEEN_KW
         peak.rise_kw = pyo.Var(bounds=(0, None))
         peak.highest_import = pyo.Constraint(
-            model.pyomo.steps, rule=lambda b, t: model.import_kw(t) - b.rise_kw <= state.peak_so_far_kw
+            model.pyomo.steps, rule=lambda b, t: model.import_kw(t) - b.rise_kw <= free_kw
         )
+        model.add_import_ceiling(lambda value: free_kw + value(peak.rise_kw))
     return model.pyomo.component(PEAK).rise_kw
 
 
