@@ -253,7 +253,7 @@ def test_refuses_what_it_cannot_be_told_and_names_all_of_it(inverter: HybridInve
         "inverter: stop_soc is 80 share; at most 1 is allowed",
         (
             "inverter: wallbox_kw is no control of it; controls: mode, battery_charge_grid, grid_export, "
-            "charge_power_kw, discharge_power_kw, stop_soc"
+            "charge_power_kw, discharge_power_kw, stop_soc, export_limit_kw, battery_mode"
         ),
     )
 

@@ -159,7 +159,7 @@ class TestControlsOfPeople:
 
     def test_are_offered_where_the_transport_can_set_them(self) -> None:
         offered = {how: {control.name for control in device(how).controls()} & BY_HAND for how in ("oig", "modbus")}
-        assert offered == {"oig": set(), "modbus": BY_HAND}
+        assert offered == {"oig": BY_HAND - {"reserve_soc"}, "modbus": BY_HAND}
 
     def test_self_use_covers_the_house_whatever_the_plan_says(self) -> None:
         settings = {**SELL, "battery_mode": "self_use"}

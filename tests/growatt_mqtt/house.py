@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -134,6 +134,10 @@ class House:
     def word(self, name: str, settings: dict[str, Value]) -> Command:
         """The first command with this word among those that bring settings about."""
         return next(command for command in self.commands(settings) if command.address.endswith(name))
+
+    def feed_in(self, settings: Mapping[str, Value]) -> Command:
+        """The command that says how much may be fed in."""
+        return next(command for command in self.commands(dict(settings)) if command.control == "grid_export")
 
     async def send_all(self, commands: Sequence[Command]) -> list[Receipt]:
         return [await self.transport.send(command) for command in commands]

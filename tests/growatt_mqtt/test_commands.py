@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from pems_growatt.inverter import HybridInverter
 
-from pems_core.domain import NotDelivered, Stage, WornOut
+from pems_core.domain import NotDelivered, Stage, Value, WornOut
 from pems_core.simulation.devices.oig_stick import Failed, OigStick, Request
+from pems_core.simulation.devices.oig_tables import Build
 from tests.brokers import Mosquitto
 
-from .house import House, house
+from .house import SPEC, House, house
 
 COMMAND = "energy/solar/command/"
 
@@ -83,6 +85,59 @@ async def test_release_gives_it_back_and_says_nothing_twice(mosquitto: Mosquitto
         said = len(home.told())
         await home.send_all(home.device.release())
         assert len(home.told()) == said
+
+
+@pytest.mark.parametrize("build", ["124", "307", "3000"])
+@pytest.mark.parametrize("before", [1000, 500])
+async def test_a_feed_in_limit_set_by_hand_holds_and_ends(mosquitto: Mosquitto, build: Build, before: int) -> None:
+    """Register 123 says how much; how the plant measures (122) stays, and so does a limit that was there before."""
+    async with house(mosquitto, build=build) as home:
+        home.inverter.put("holding", 122, 3)
+        home.inverter.put("holding", 123, before)
+        for settings, limit in (
+            ({"export_limit_kw": 2.0}, 200),
+            ({"export_limit_kw": 4.0}, 400),
+            ({"export_limit_kw": 4.0, "grid_export": False}, 0),
+            ({}, before),
+        ):
+            receipt = await home.transport.send(home.feed_in(settings))
+            assert receipt.stage is Stage.READBACK_OK
+            assert (home.inverter.get("holding", 122), home.inverter.get("holding", 123)) == (3, limit)
+            assert home.good("grid_export") is (limit > 0)
+        written = len(home.wear.spent)
+        await home.send_all(home.device.release())
+        assert "holding/123" not in home.wear.spent[written:]
+
+
+async def test_a_feed_in_limit_set_by_hand_never_exceeds_what_the_house_may(mosquitto: Mosquitto) -> None:
+    async with house(mosquitto, export_limit_percent=70.0) as home:
+        assert (await home.transport.send(home.feed_in({"export_limit_kw": 9.0}))).stage is Stage.READBACK_OK
+        assert home.inverter.get("holding", 123) == 700
+
+
+async def test_a_release_ends_a_feed_in_limit_that_was_set_by_hand(mosquitto: Mosquitto) -> None:
+    async with house(mosquitto) as home:
+        await home.transport.send(home.feed_in({"export_limit_kw": 2.0}))
+        await home.send_all(home.device.release())
+        assert home.inverter.get("holding", 123) == 1000
+
+
+async def test_battery_modes_set_by_hand_win_over_the_plan(mosquitto: Mosquitto) -> None:
+    async with house(mosquitto) as home:
+        planned: dict[str, Value] = {"mode": "grid_first", "discharge_power_kw": 3.0, "stop_soc": 0.3}
+        await home.send_all(home.commands(planned | {"battery_mode": "time_of_use"}))
+        assert (home.inverter.get("holding", 1082), home.inverter.get("holding", 1102)) == (1, 0)
+        await home.send_all(home.commands(planned | {"battery_mode": "backup"}))
+        assert (home.inverter.get("holding", 1082), home.inverter.get("holding", 1102)) == (0, 1)
+        assert (home.inverter.get("holding", 1091), home.inverter.get("holding", 1092)) == (100, 0)
+        await home.send_all(home.commands(planned | {"battery_mode": "self_use"}))
+        assert (home.inverter.get("holding", 1082), home.inverter.get("holding", 1102)) == (0, 0)
+
+
+def test_a_gateway_is_offered_no_reserve() -> None:
+    offered = {control.name for control in HybridInverter("inverter", SPEC).controls()}
+    assert {"battery_mode", "export_limit_kw"} <= offered
+    assert "reserve_soc" not in offered
 
 
 async def test_each_register_that_is_written_is_counted_before(mosquitto: Mosquitto) -> None:

@@ -56,10 +56,17 @@ def packet(address: str, identity: str, arguments: Mapping[str, Argument]) -> st
     return payload
 
 
-def export_words(enabled: bool) -> Iterator[Word]:
+def export_words(enabled: bool, share: float = 1.0) -> Iterator[Word]:
+    """Feed-in, up to a share of the rated power."""
     # Both words make the inverter measure with a meter on RS485 (holding register 122 = 1). A plant that
     # measures with clamps loses its export limit by them and must not be given this control.
-    yield Word("grid_export", "export/enable" if enabled else "export/disable", {})
+    tenths = round(1000 * share)
+    if enabled and 0 < tenths < 1000:
+        # The gateway has no word for a part (protocols B.1).
+        limit: dict[str, Argument] = {"id": 123, "type": "16b", "registerType": "H", "value": tenths}
+        yield Word("grid_export", "modbus/set", limit)
+        return
+    yield Word("grid_export", "export/enable" if enabled and tenths else "export/disable", {})
 
 
 def slot_words(mode: str, slots: tuple[Slot, ...]) -> Iterator[Word]:

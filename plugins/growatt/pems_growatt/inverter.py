@@ -52,8 +52,8 @@ class HybridInverter(HybridInverterDevice):
         self.zone = ZoneInfo(timezone)
         self.transport = transport
         self._commands = f"{topic}/command/"
-        if transport == "modbus":
-            self.offers = BY_HAND
+        # What a gateway cannot say stands in docs/devices/growatt_mqtt.md.
+        self.offers = BY_HAND if transport == "modbus" else BY_HAND - {RESERVE}
 
     def encode(
         self, settings: Mapping[str, Value], valid_from: datetime, valid_until: datetime, state: SiteState
@@ -63,12 +63,15 @@ class HybridInverter(HybridInverterDevice):
         """
         require_allowed(self.name, self.controls(), settings)
         validity = Validity(valid_from, valid_until)
+        settings = as_planned(settings, self.spec.battery)
         if self.transport == "modbus":
-            words = self._modbus_words(as_planned(settings, self.spec.battery), valid_until)
+            words = self._modbus_words(settings, valid_until)
             return [word.command(self.name, validity) for word in words]
-        slot_starts_at = first_start(valid_from, state.now)
+        limit_kw, slot_starts_at = self.spec.ac_limit_kw, first_start(valid_from, state.now)
         words_of_gateway = chain(
-            export_words(bool(settings.get("grid_export", True))),
+            export_words(
+                bool(settings.get("grid_export", True)), float(settings.get(EXPORT_LIMIT, limit_kw)) / limit_kw
+            ),
             self._mode_words(settings, slot_starts_at, valid_until),
         )
         return [self._command(word, validity_of(word, validity, slot_starts_at)) for word in words_of_gateway]

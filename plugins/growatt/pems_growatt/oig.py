@@ -5,14 +5,14 @@ The gateway answers `success` when the inverter acknowledged a write; whether it
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pems_core.alerts import AlertBook
 from pems_core.domain import Alert, Command, HybridInverterSpec, NotDelivered, NotNow, Reading, Receipt, Severity, Stage
 from pems_core.transport.dialogue import together
-from pems_core.transport.lines import Lines, MqttMessage, NoAnswer
+from pems_core.transport.lines import Change, Lines, MqttMessage, NoAnswer
 
 from .config import GrowattSection
 from .oig_clock import MOST_OFFSET_S, InverterClock
@@ -21,11 +21,13 @@ from .oig_image import OigImage
 from .oig_payload import BadPayload
 from .oig_registers import Cell, Registers, holding
 from .oig_watch import AGAIN_AFTER_S, HOUR_S, TICK_S, Poll, Watch
-from .oig_words import CannotSay, Request, Wish, acts_by_clock, wish
+from .oig_words import EXPORT_LIMIT, CannotSay, Export, Request, Wish, acts_by_clock, wish
 
 FRESH_S = 60.0
 """What was read so long ago, of the clock, still tells what is, unless something was told since: commands of one plan
 come together, and each read costs a second."""
+LIMIT = f"holding/{EXPORT_LIMIT[1]}"
+"""The limit of feed-in, in the book of what PEMS has changed."""
 READ_BACK_AFTER_S = (1.0, 3.0, 6.0)
 """Some firmware shows a new value only after 10 s (protocols E.1, 3)."""
 OVER_RATING = 1.3
@@ -225,7 +227,10 @@ class OigTransport:
         _, found, name = command.address.partition("/command/")
         if command.transport != "mqtt" or not found:
             raise CannotSay(f"{command.transport} {command.address}: a word for the gateway is needed")
-        return wish(await talk.watch.build(), name, command.payload, self._most_export)
+        wished = wish(await talk.watch.build(), name, command.payload, self._most_export)
+        if isinstance(wished, Export):
+            return replace(wished, changed=talk.lines.wear.changed(self._name).get(LIMIT))
+        return wished
 
     async def _require_clock(self, talk: _Talk) -> None:
         """No slot by a clock that is wrong (protocols D.6); it is set first if it may be.
@@ -243,7 +248,10 @@ class OigTransport:
     async def _bring_about(self, talk: _Talk, command: Command, wished: Wish) -> Receipt:
         requests = await self._undone(talk, wished, FRESH_S)
         if not requests:
-            return _receipt(talk, command, Stage.READBACK_OK, "it was so already")
+            return self._settled(talk, command, wished, "it was so already")
+        if isinstance(wished, Export) and wished.lasts:
+            change = Change(talk.registers.all_known[EXPORT_LIMIT], wished.most)
+            talk.lines.wear.note_changed(self._name, LIMIT, change)
         lost: NoAnswer | None = None
         for request in requests:
             try:
@@ -286,7 +294,7 @@ class OigTransport:
                 continue
             unread = None
             if not undone:
-                return _receipt(talk, command, Stage.READBACK_OK, "no reply came, but it is so" if lost else "")
+                return self._settled(talk, command, wished, "no reply came, but it is so" if lost else "")
         if lost is not None:
             raise NotDelivered(f"{lost}; {unread or self._shown(talk, wished.cells)}")
         if unread is not None:
@@ -296,6 +304,12 @@ class OigTransport:
         # It may still come about: who wants something else next has to look again.
         talk.registers.forget(wished.cells)
         return _receipt(talk, command, Stage.NO_EFFECT, shown)
+
+    def _settled(self, talk: _Talk, command: Command, wished: Wish, detail: str) -> Receipt:
+        """It is as wished."""
+        if isinstance(wished, Export) and not wished.lasts:
+            talk.lines.wear.put_back(self._name, LIMIT)
+        return _receipt(talk, command, Stage.READBACK_OK, detail)
 
     async def _undone(self, talk: _Talk, wished: Wish, max_age_s: float) -> Sequence[Request]:
         """What is still to be written.

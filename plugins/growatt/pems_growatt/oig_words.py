@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from pems_core.transport.lines import Change
+
 from .encoding import LOWEST_STOP_SOC, Argument
 from .oig_payload import BadPayload, json_object, shown, whole
 from .oig_registers import SLOTS, Cell, holding, slot_word
@@ -159,6 +161,10 @@ class Export:
 
     most: int
     """In 0.1 % of the rated power."""
+    exactly: bool = False
+    """A lower limit is not as wished, for a person has named this one."""
+    changed: Change | None = None
+    """What PEMS made of a limit, which it has not put back yet."""
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -171,12 +177,27 @@ class Export:
         mode, limit = present[EXPORT_MODE], present[EXPORT_LIMIT]
         if mode == 0 and self.most >= NO_LIMIT:
             return ()
-        # A lower limit than the house's own is somebody's wish: it stays.
-        as_wished = 0 < limit <= self.most if self.most else limit == ZERO_EXPORT
-        requests = [] if as_wished else [register_request(123, self.most)]
+        requests = [] if self._as_wished(limit) else [register_request(123, self._wanted)]
         if mode == 0:
             requests.append(register_request(122, self._measured_by(present)))
         return requests
+
+    @property
+    def lasts(self) -> bool:
+        """It is to be put back: by feed-in up to what the house may feed in."""
+        return self.exactly or self.most == ZERO_EXPORT
+
+    def _as_wished(self, limit: int) -> bool:
+        if self.lasts:
+            return limit == self.most
+        # A lower limit than the house's own is somebody's wish: it stays, unless PEMS itself has set it.
+        return 0 < limit <= self.most and (self.changed is None or limit != self.changed.told or limit == self._wanted)
+
+    @property
+    def _wanted(self) -> int:
+        """The limit; in place of what PEMS had set the one that was there before."""
+        was = 0 if self.changed is None or self.lasts else self.changed.was
+        return was if 0 < was <= self.most else self.most
 
     def _measured_by(self, present: Present) -> int:
         sensor = present.get(GRID_SENSOR)
@@ -239,6 +260,9 @@ def wish(build: Build, name: str, payload: str, most_export: int = NO_LIMIT) -> 
         return Export(most_export if name == "export/enable" else ZERO_EXPORT)
     try:
         arguments = json_object(payload.encode())
+        if name == "modbus/set" and arguments.get("id") == EXPORT_LIMIT[1]:
+            # A limit is told as such: how the plant measures belongs to it, and what the house may feed in.
+            return Export(min(most_export, _value(arguments, range(NO_LIMIT + 1))), exactly=True)
         return _maker(name)(build, name, arguments)
     except BadPayload as fault:
         raise CannotSay(f"{name}: {fault}") from None
