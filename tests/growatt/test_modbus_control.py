@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -158,10 +159,11 @@ async def test_time_of_use_follows_the_plan() -> None:
 async def test_a_restart_does_not_forget_what_was_done_today() -> None:
     permissions = Permissions(reserve_register_checked=True)
     async with plant("sph", "52", permissions=permissions) as house:
-        for reserve_soc in (0.3, 0.4):
+        for reserve_soc, told in ((0.3, nullcontext()), (0.4, pytest.raises(NotNow, match="within the last 24 h"))):
             house.clock.pass_by(minutes=31)
             await house.polls(45)
-            await house.tell({**SELL, "reserve_soc": reserve_soc})
+            with told:
+                await house.tell({**SELL, "reserve_soc": reserve_soc})
             house.restart(permissions)
         addresses = [address for address, _ in house.written]
         assert (addresses.count(45), addresses.count(608)) == (1, 1)
