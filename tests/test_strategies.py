@@ -145,8 +145,8 @@ def test_peak_shaving_prices_the_rise_above_the_peak_so_far() -> None:
     assert coefficients(text)["peak_rise_kw"] == 100.0
     rows = [" ".join(line.split()) for line in text.splitlines()[1:]]
     assert rows == [
-        "c_u_peak_highest_import(0)_: +1 grid_import_kw(0) -1 peak_rise_kw <= 1.5",
-        "c_u_peak_highest_import(1)_: +1 grid_import_kw(1) -1 peak_rise_kw <= 1.5",
+        "c_u_peak_highest_import(0)_: +1 grid_import_kw(0) -1 peak_rise_kw <= 1.0",
+        "c_u_peak_highest_import(1)_: +1 grid_import_kw(1) -1 peak_rise_kw <= 1.0",
     ]
 
 
@@ -217,7 +217,7 @@ def test_peak_shaving_spreads_the_car_over_the_night() -> None:
 def test_a_peak_that_was_reached_before_costs_nothing_again_but_room_is_left_for_what_nobody_foresees() -> None:
     forecasts = known(4, import_price_per_kwh=[4.0, 1.0, 3.0, 5.0])
     shaved = car_planned(PeakShaving(peak_price_per_kw=100.0), forecasts, 10.0, peak_so_far_kw=8.0)
-    assert shaved.import_kw == pytest.approx((1.0, 6.5, 5.5, 1.0))
+    assert shaved.import_kw == pytest.approx((1.0, 6.0, 6.0, 1.0))
 
 
 def test_low_carbon_prefers_the_clean_hour_to_the_cheap_one() -> None:

@@ -10,7 +10,7 @@ from pems_core.domain import Forecasts, SiteState
 from pems_core.planning.model import DispatchModel
 
 PEAK = "peak"
-UNFORESEEN_KW = 1.5
+UNFORESEEN_KW = 2.0
 """Of a quarter hour's load; a plan that goes right up to the peak so far lifts it a little more each hour."""
 PerStepPrice = tuple[float, ...]
 
@@ -90,7 +90,8 @@ def peak_rise(model: DispatchModel, state: SiteState) -> Any:
         peak.highest_import = pyo.Constraint(
             model.pyomo.steps, rule=lambda b, t: model.import_kw(t) - b.rise_kw <= free_kw
         )
-        model.add_import_ceiling(lambda value: free_kw + value(peak.rise_kw))
+        # Half of what is kept free is for relays, which only come whole.
+        model.add_import_ceiling(lambda value: free_kw + UNFORESEEN_KW / 2 + value(peak.rise_kw))
     return model.pyomo.component(PEAK).rise_kw
 
 
