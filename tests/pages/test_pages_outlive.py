@@ -211,9 +211,11 @@ async def without_broker(visit: Open, apart: Apart, away_s: float) -> None:
     # What is retained is there anew: the broker keeps nothing over its end.
     kept = {topic.removeprefix(f"{BASE}/").split("/")[0] for topic, _ in said}
     assert kept >= {"site", "status", "plan", "price", "alerts", "state", "controls", "release", "decision"}
-    # A device hears the newest, and nothing that was wanted meanwhile: at most what held and what a new plan has.
-    assert max(Counter(wishes).values(), default=0) <= 1, wishes
-    assert max(Counter(topic for topic, _ in wishes).values(), default=0) <= 2, wishes
+    # A device hears the newest, and nothing that was wanted meanwhile: what held, and what each new plan has. On a
+    # fast clock several plans are made in these seconds; at the pace of the wall one at most.
+    plans = len({text for topic, text in said if topic == f"{BASE}/plan"})
+    assert max(Counter(wishes).values(), default=0) <= max(1, plans), wishes
+    assert max(Counter(topic for topic, _ in wishes).values(), default=0) <= max(2, 1 + plans), wishes
     assert abs(len(asked) - len(answered)) <= 1
     assert len(said) < 2 * len(usual) + ONCE_ANEW
 

@@ -39,7 +39,7 @@ class Objective(ABC):
 
     bill    = sum((import_price[t] * import[t] - feed_in_price[t] * export[t]) * step[t])
     premium = sum((import_premium[t] * import[t] + export_premium[t] * export[t]) * step[t])
-    peak    = (capacity_charge + peak_price) * rise,  rise >= import[t] + unforeseen - peak_so_far,  rise >= 0
+    peak    = (capacity_charge + peak_price) * rise,  rise >= import[t] - max(0, peak_so_far - unforeseen),  rise >= 0
     """
 
     name: str
@@ -85,7 +85,7 @@ def peak_rise(model: DispatchModel, state: SiteState) -> Any:
     """
     if model.pyomo.component(PEAK) is None:
         peak = model.part(PEAK)
-        free_kw = state.peak_so_far_kw - UNFORESEEN_KW
+        free_kw = max(0.0, state.peak_so_far_kw - UNFORESEEN_KW)
         peak.rise_kw = pyo.Var(bounds=(0, None))
         peak.highest_import = pyo.Constraint(
             model.pyomo.steps, rule=lambda b, t: model.import_kw(t) - b.rise_kw <= free_kw
