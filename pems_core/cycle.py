@@ -7,11 +7,13 @@ from datetime import datetime
 from time import perf_counter
 
 from .domain import (
+    NO_PEAK,
     CycleReport,
     Decision,
     Forecasts,
     History,
     Horizon,
+    ImportPeak,
     Override,
     PemsError,
     Plan,
@@ -45,17 +47,17 @@ async def run_cycle(
     history: History,
     before: SiteState | None = None,
     overrides: Sequence[Override] = (),
-    peak_so_far_kw: float = 0.0,
+    peak: ImportPeak = NO_PEAK,
     foreseen: Callable[[SiteState, Forecasts], None] | None = None,
 ) -> CycleReport:
     """Measure, forecast, plan, decide and report, in that order. Commands follow from the report's decisions.
 
     :param overrides: what people have set by hand.
-    :param peak_so_far_kw: highest metered import mean of the billing period so far.
+    :param peak: of import in the running billing period.
     :param foreseen: told what the plan is made of, just before it is made.
     """
     clock = Stopwatch()
-    state = measure(site.devices, readings, before, overrides, peak_so_far_kw)
+    state = measure(site.devices, readings, before, overrides, peak)
     clock.lap("measure")
     answer = await ask(site.forecasters, horizon, state, history)
     clock.lap("forecast")
@@ -90,7 +92,7 @@ def measure(
     readings: Readings,
     before: SiteState | None = None,
     overrides: Sequence[Override] = (),
-    peak_so_far_kw: float = 0.0,
+    peak: ImportPeak = NO_PEAK,
 ) -> SiteState:
     """The state of every device that can be read; one that cannot is left out with its fault, and the rest goes on."""
     states: dict[str, object] = {}
@@ -102,7 +104,7 @@ def measure(
             faults[device.name] = str(stale)
         except Exception as error:  # noqa: BLE001 - one bad device never stops the rest of the house
             faults[device.name] = f"{type(error).__name__}: {error}"
-    return SiteState(readings.now, states, faults, tuple(overrides), peak_so_far_kw)
+    return SiteState(readings.now, states, faults, tuple(overrides), peak)
 
 
 def decisions_at(plan: Plan, devices: Sequence[Device], state: SiteState, at: datetime) -> list[Decision]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from itertools import combinations
@@ -21,7 +21,20 @@ Array = npt.NDArray[np.float64]
 
 DAY_MIN = 24 * 60
 QUARTER_MIN = 15
+LONGEST_MONTH = timedelta(days=31)
 SATURDAY = 5
+
+
+def billing_month(at: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Begin and end, in UTC, of the local month to which the import peak of an instant belongs.
+
+    >>> edges = billing_month(datetime(2025, 3, 31, 21, 0, tzinfo=UTC), ZoneInfo("Europe/Prague"))
+    >>> [edge.isoformat() for edge in edges]
+    ['2025-02-28T23:00:00+00:00', '2025-03-31T22:00:00+00:00']
+    """
+    begin = at.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    later = begin + LONGEST_MONTH
+    return begin.astimezone(UTC), later.replace(day=1).astimezone(UTC)
 
 
 class Days(StrEnum):

@@ -10,6 +10,7 @@ from pems_heating_loxone.rooms import HeatedRooms
 from pems_strategies import LowestBill, rules
 
 from pems_core.domain import (
+    NO_PEAK,
     BatterySpec,
     BatteryState,
     ComfortBand,
@@ -23,6 +24,7 @@ from pems_core.domain import (
     HeatingState,
     Horizon,
     HybridInverterSpec,
+    ImportPeak,
     InverterState,
     Override,
     RoomSpec,
@@ -147,14 +149,14 @@ def small_house(
     strategy: Strategy | None = None,
     fallback: RuleBased | None = None,
     overrides: Sequence[Override] = (),
-    peak_so_far_kw: float = 0.0,
+    peak: ImportPeak = NO_PEAK,
     options: PlanOptions | None = None,
 ) -> SmallHouse:
     """A house of these devices, each in its state, over equal steps from `START`."""
     states = {device.name: state for device, state in devices.items()}
     return SmallHouse(
         house=PlannedHouse(grid, tuple(devices), strategy or LowestBill(), fallback or rules()),
-        state=SiteState(START, states, overrides=overrides, peak_so_far_kw=peak_so_far_kw),
+        state=SiteState(START, states, overrides=overrides, peak=peak),
         forecasts=expected(Horizon.uniform(START, step, steps), series or {}),
         options=options or PlanOptions(binary=steps * step),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from pems_strategies import ComfortFirst, LowCarbon, LowestBill, PeakShaving, SelfConsumption, balanced
 
 from pems_core.devices import PvPlant
-from pems_core.domain import HybridInverterSpec, PvSpec, RoomState
+from pems_core.domain import NO_PEAK, HybridInverterSpec, ImportPeak, PvSpec, RoomState
 from pems_core.planning.model import DispatchModel
 from pems_core.planning.planner import build_model
 from pems_core.protocols import Strategy
@@ -59,13 +59,13 @@ def hybrid(
     return LpCase(small_house({inverter(spec): battery_at(soc)}, {"pv_kw": 3.0, **series}), binary_steps)
 
 
-def aim(strategy: Strategy, peak_so_far_kw: float = 0.0) -> LpCase:
+def aim(strategy: Strategy, peak: ImportPeak = NO_PEAK) -> LpCase:
     priced: Mapping[str, float | list[float]] = {
         "import_price_per_kwh": [0.2, 0.6],
         "feed_in_price_per_kwh": [0.1, 0.3],
         "carbon_g_per_kwh": [100.0, 400.0],
     }
-    return LpCase(small_house({heating(): rooms_at()}, priced, strategy=strategy, peak_so_far_kw=peak_so_far_kw), 0)
+    return LpCase(small_house({heating(): rooms_at()}, priced, strategy=strategy, peak=peak), 0)
 
 
 def hybrid_inverter_set_by_hand() -> LpCase:
@@ -145,9 +145,9 @@ CASES: Mapping[str, Callable[[], LpCase]] = {
     "flexible_load_set_by_hand": lambda: LpCase(
         small_house({car(): car_needs(6.0)}, overrides=[override("car", "power_kw", 2.0)])
     ),
-    "aim_lowest_bill": lambda: aim(LowestBill(capacity_charge_per_kw=4.0), peak_so_far_kw=3.0),
+    "aim_lowest_bill": lambda: aim(LowestBill(capacity_charge_per_kw=4.0), ImportPeak(3.0)),
     "aim_self_consumption": lambda: aim(SelfConsumption()),
-    "aim_peak_shaving": lambda: aim(PeakShaving(capacity_charge_per_kw=4.0), peak_so_far_kw=3.0),
+    "aim_peak_shaving": lambda: aim(PeakShaving(capacity_charge_per_kw=4.0), ImportPeak(3.0, START + HOUR)),
     "aim_comfort_first": lambda: aim(ComfortFirst()),
     "aim_low_carbon": lambda: aim(LowCarbon()),
     "aim_balanced": lambda: aim(balanced(LowestBill(), SelfConsumption(), PeakShaving(), ComfortFirst())),

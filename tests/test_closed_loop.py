@@ -249,5 +249,5 @@ def test_each_local_month_is_billed_for_its_own_peak() -> None:
     quarters = pd.date_range("2025-01-31T22:00Z", periods=8, freq="15min")
     flows = pd.DataFrame({"grid_import_kw": [1.0, 2.0, 3.0, 1.0, 7.0, 1.0, 1.0, 1.0]}, index=quarters)
     assert billing.capacity_cost(flows) == pytest.approx(10.0 * (3.0 + 7.0))
-    assert billing.month(quarters[3]) == (2025, 1)
-    assert billing.month(quarters[4]) == (2025, 2)
+    assert billing.period_end(quarters[3]) == quarters[4]
+    assert billing.period_end(quarters[4]) == quarters[4] + timedelta(days=28)

@@ -13,6 +13,7 @@ from pems_core.domain import (
     HeatingState,
     History,
     Horizon,
+    ImportPeak,
     Plan,
     Reading,
     Readings,
@@ -166,10 +167,11 @@ async def test_a_cycle_plans_around_what_was_set_by_hand() -> None:
     by_hand = [override("car", "power_kw", 2.5)]
     horizon = Horizon.uniform(START, HOUR, 4)
 
-    report = await run_cycle(site, readings, horizon, generated_winter_days().history(START), None, by_hand, 3.0)
+    history, peak = generated_winter_days().history(START), ImportPeak(3.0)
+    report = await run_cycle(site, readings, horizon, history, None, by_hand, peak)
 
     assert report.plan.dispatch["car.power_kw"][0] == 2.5
-    assert report.state.peak_so_far_kw == 3.0
+    assert report.state.peak.so_far_kw == 3.0
 
 
 def three_heaters(*others: tuple[Device, object], **kitchen: object) -> SmallHouse:

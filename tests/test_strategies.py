@@ -21,11 +21,13 @@ from pyomo.repn.plugins.lp_writer import LPWriter
 
 from pems_core.config import Config, ConfigError, SiteSection, StrategySection, TariffSection
 from pems_core.domain import (
+    NO_PEAK,
     FlexibleLoadSpec,
     FlexibleLoadState,
     Forecasts,
     GridSpec,
     Horizon,
+    ImportPeak,
     MissingForecast,
     SiteState,
 )
@@ -70,24 +72,24 @@ def planned(aim: Strategy, devices: list[Device], state: SiteState, forecasts: F
     )
 
 
-def car_planned(aim: Strategy, forecasts: Forecasts, needed_kwh: float, peak_so_far_kw: float = 0.0) -> Planned:
+def car_planned(aim: Strategy, forecasts: Forecasts, needed_kwh: float, peak: ImportPeak = NO_PEAK) -> Planned:
     ready_by = forecasts.horizon.end
     state = house(car=FlexibleLoadState(needed_kwh, ready_by=ready_by))
-    return planned(aim, [Car("car", CAR)], replace(state, peak_so_far_kw=peak_so_far_kw), forecasts)
+    return planned(aim, [Car("car", CAR)], replace(state, peak=peak), forecasts)
 
 
-def grid_model(aim: Strategy, forecasts: Forecasts, peak_so_far_kw: float = 0.0) -> DispatchModel:
+def grid_model(aim: Strategy, forecasts: Forecasts, peak: ImportPeak = NO_PEAK) -> DispatchModel:
     """A house that is nothing but a grid connection, with the aim added and not yet closed."""
     model = DispatchModel(forecasts.horizon)
-    state = replace(house(), peak_so_far_kw=peak_so_far_kw)
+    state = replace(house(), peak=peak)
     GridConnection(GRID).add_to_model(model, state, forecasts)
     aim.add_to_model(model, state, forecasts)
     return model
 
 
-def objective_text(aim: Strategy, forecasts: Forecasts, peak_so_far_kw: float = 0.0) -> str:
+def objective_text(aim: Strategy, forecasts: Forecasts, peak: ImportPeak = NO_PEAK) -> str:
     """The LP text of the costs and of the peak, without the grid connection's own rows."""
-    model = grid_model(aim, forecasts, peak_so_far_kw)
+    model = grid_model(aim, forecasts, peak)
     overload = [name for name in model.costs if name.startswith("grid.")]
     for name in overload:
         del model.costs[name]
@@ -141,13 +143,34 @@ def test_low_carbon_charges_imported_carbon() -> None:
 
 
 def test_peak_shaving_prices_the_rise_above_the_peak_so_far() -> None:
-    text = objective_text(PeakShaving(peak_price_per_kw=100.0), TWO_STEPS, peak_so_far_kw=3.0)
-    assert coefficients(text)["peak_rise_kw"] == 100.0
+    text = objective_text(PeakShaving(peak_price_per_kw=100.0), TWO_STEPS, ImportPeak(3.0))
+    assert coefficients(text)["peak_rise_kw(0)"] == 100.0
     rows = [" ".join(line.split()) for line in text.splitlines()[1:]]
     assert rows == [
-        "c_u_peak_highest_import(0)_: +1 grid_import_kw(0) -1 peak_rise_kw <= 1.0",
-        "c_u_peak_highest_import(1)_: +1 grid_import_kw(1) -1 peak_rise_kw <= 1.0",
+        "c_u_peak_highest_import(0)_: +1 grid_import_kw(0) -1 peak_rise_kw(0) <= 1.0",
+        "c_u_peak_highest_import(1)_: +1 grid_import_kw(1) -1 peak_rise_kw(0) <= 1.0",
     ]
+
+
+def test_the_next_billing_period_begins_without_a_peak() -> None:
+    within = ImportPeak(3.0, until=MIDNIGHT + timedelta(hours=1))
+    text = objective_text(PeakShaving(peak_price_per_kw=100.0), TWO_STEPS, within)
+    assert (coefficients(text)["peak_rise_kw(0)"], coefficients(text)["peak_rise_kw(1)"]) == (100.0, 100.0)
+    rows = [" ".join(line.split()) for line in text.splitlines()[1:]]
+    assert rows == [
+        "c_u_peak_highest_import(0)_: +1 grid_import_kw(0) -1 peak_rise_kw(0) <= 1.0",
+        "c_u_peak_highest_import(1)_: +1 grid_import_kw(1) -1 peak_rise_kw(1) <= 0.0",
+    ]
+
+
+def test_a_high_peak_of_this_month_is_no_reason_for_a_high_one_of_the_next() -> None:
+    """A car charges at the cheapest hour within the old peak; where that has ended by then, it charges before."""
+    forecasts = known(4, import_price_per_kwh=[1.2, 1.0, 1.0, 1.0], feed_in_price_per_kwh=[0.0] * 4)
+    ends = forecasts.horizon.starts[1]
+    old = car_planned(PeakShaving(peak_price_per_kw=3.0), forecasts, 10.0, ImportPeak(12.0))
+    new = car_planned(PeakShaving(peak_price_per_kw=3.0), forecasts, 10.0, ImportPeak(12.0, until=ends))
+    assert max(old.import_kw[1:]) > 1.5 * max(new.import_kw[1:])
+    assert new.import_kw[0] > old.import_kw[0]
 
 
 def test_a_capacity_charge_belongs_to_the_bill_of_every_aim() -> None:
@@ -155,7 +178,7 @@ def test_a_capacity_charge_belongs_to_the_bill_of_every_aim() -> None:
         charged = replace(aim, capacity_charge_per_kw=7.0)
         model = grid_model(charged, TWO_STEPS)
         assert model.costs[f"{aim.name}.capacity"].kind == "bill"
-        assert coefficients(objective_text(charged, TWO_STEPS))["peak_rise_kw"] >= 7.0
+        assert coefficients(objective_text(charged, TWO_STEPS))["peak_rise_kw(0)"] >= 7.0
 
 
 def test_comfort_first_weighs_discomfort_and_nothing_else() -> None:
@@ -216,7 +239,7 @@ def test_peak_shaving_spreads_the_car_over_the_night() -> None:
 
 def test_a_peak_that_was_reached_before_costs_nothing_again_but_room_is_left_for_what_nobody_foresees() -> None:
     forecasts = known(4, import_price_per_kwh=[4.0, 1.0, 3.0, 5.0])
-    shaved = car_planned(PeakShaving(peak_price_per_kw=100.0), forecasts, 10.0, peak_so_far_kw=8.0)
+    shaved = car_planned(PeakShaving(peak_price_per_kw=100.0), forecasts, 10.0, ImportPeak(8.0))
     assert shaved.import_kw == pytest.approx((1.0, 6.0, 6.0, 1.0))
 
 

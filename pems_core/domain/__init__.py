@@ -39,9 +39,11 @@ from .plan import Decision, Plan, Reason, Rung
 from .reading import Quality, Reading, Readings
 from .report import CycleReport
 from .state import (
+    NO_PEAK,
     BatteryState,
     FlexibleLoadState,
     HeatingState,
+    ImportPeak,
     InverterState,
     RoomState,
     SiteState,
@@ -52,6 +54,7 @@ from .vintage import NoAnswer, SourceKind, Vintage
 __all__ = [
     "HOUR",
     "NEVER",
+    "NO_PEAK",
     "QUARTER",
     "Alert",
     "BadSeries",
@@ -78,6 +81,7 @@ __all__ = [
     "History",
     "Horizon",
     "HybridInverterSpec",
+    "ImportPeak",
     "InverterState",
     "Learned",
     "MissingForecast",

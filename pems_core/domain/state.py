@@ -1,7 +1,7 @@
 """How the house is doing now, as far as it is known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
 from typing import TypeVar
@@ -91,6 +91,23 @@ def of_kind(state: object, kind: type[D]) -> D:
     return state
 
 
+@dataclass(frozen=True, slots=True)
+class ImportPeak:
+    """What a charge for power has seen of the running billing period."""
+
+    so_far_kw: float = 0.0
+    """Highest metered import mean of a quarter hour."""
+    until: datetime | None = None
+    """When the period ends, and the next begins without a peak; None: not in any horizon."""
+
+    def raised(self, import_kw: float) -> "ImportPeak":
+        """After another quarter hour of the same period."""
+        return replace(self, so_far_kw=max(self.so_far_kw, import_kw))
+
+
+NO_PEAK = ImportPeak()
+
+
 @dataclass(frozen=True)
 class SiteState:
     """Everything that one cycle knows of the house."""
@@ -100,8 +117,7 @@ class SiteState:
     faults: Mapping[str, str] = field(default_factory=dict)
     """Devices that are left out of this cycle, with the reason."""
     overrides: Sequence[Override] = ()
-    peak_so_far_kw: float = 0.0
-    """Highest metered import mean of the billing period so far."""
+    peak: ImportPeak = NO_PEAK
 
     def of(self, device: str, kind: type[D]) -> D:
         """The state of one device, which is of that kind."""

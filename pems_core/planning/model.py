@@ -15,6 +15,8 @@ PerStep = Callable[[int], Expression]
 Values = Callable[[Expression], float]
 """Gives the value of a Pyomo variable or expression in a solution."""
 ModeAt = Callable[[int, Values], str]
+Ceiling = Callable[[int, Values], float]
+"""Gives a power [kW] in a step of a solution."""
 Rounding = Callable[[Values], Sequence[tuple[Any, float]]]
 """Gives binary variables and whole values for them from a solution in which they are fractional."""
 Memory = Callable[[Plan], Sequence[tuple[Any, float]]]
@@ -74,7 +76,7 @@ class DispatchModel:
         self.equations: list[Equation] = []
         self.exchanges: list[Exchange] = []
         self.import_limit_kw = inf
-        self.import_ceilings: list[Callable[[Values], float]] = []
+        self.import_ceilings: list[Ceiling] = []
         self.unavoidable_kw = [0.0] * horizon.steps
         self.closings: list[Callable[[], None]] = []
         self.closed = False
@@ -164,7 +166,7 @@ class DispatchModel:
         """Load that nobody may lower, such as a relay within its minimum time; only such load excuses an overload."""
         self.unavoidable_kw[t] += power_kw
 
-    def add_import_ceiling(self, ceiling_kw: Callable[[Values], float]) -> None:
+    def add_import_ceiling(self, ceiling_kw: Ceiling) -> None:
         """Import above which a solution gets dearer, such as its peak: relays are rounded below it if possible."""
         self.import_ceilings.append(ceiling_kw)
 
@@ -183,7 +185,7 @@ class DispatchModel:
             if flow == "from_house_kw":
                 net_kw = value(from_house_kw(t)) - value(self.sources[f"{inverter}.to_house_kw"](t))
                 charging_kw += max(0.0, net_kw)
-        limit_kw = min([self.import_limit_kw, *(ceiling_kw(value) for ceiling_kw in self.import_ceilings)])
+        limit_kw = min([self.import_limit_kw, *(ceiling_kw(t, value) for ceiling_kw in self.import_ceilings)])
         return limit_kw - value(self.import_kw(t)) + charging_kw
 
     def import_kw(self, t: int) -> Expression:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pems_core.cycle import run_cycle
-from pems_core.domain import CycleReport, History, PemsError, Plan, Severity, floor_time
+from pems_core.domain import CycleReport, History, ImportPeak, PemsError, Plan, Severity, floor_time
 from pems_core.forecasting.chain import ask
 from pems_core.forecasting.hygiene import Cleaned, Wrong, cleaned
 from pems_core.planning.planner import Planner
 
 from .health import PLANNING
-from .history import LEARN_DAYS, month_peak_kw
+from .history import LEARN_DAYS, month_peak
 from .learning import Learning
 from .live import Live
 from .memory import give_back
@@ -85,7 +85,7 @@ class Cycles:
         overrides = tuple(live.commanding.overrides.in_force())
         horizon = live.site.planner.options.horizon(live.readings.now)
         before = live.report.state if live.report else None
-        history, peak_kw = await self.history(), await self._month_peak_kw()
+        history, peak = await self.history(), await self._peak()
         try:
             report = await run_cycle(
                 live.site,
@@ -94,7 +94,7 @@ class Cycles:
                 history,
                 before,
                 overrides,
-                peak_so_far_kw=peak_kw,
+                peak=peak,
                 foreseen=self.price_tags.ask,
             )
         except PemsError as fault:
@@ -164,9 +164,9 @@ class Cycles:
         foretold = None if feeds is None else await asyncio.to_thread(feeds.foretold, self.live.now)
         return History(cleaned.frame, foretold)
 
-    async def _month_peak_kw(self) -> float:
+    async def _peak(self) -> ImportPeak:
         live = self.live
-        return await asyncio.to_thread(month_peak_kw, live.commanding.store, live.now, live.house.site.zone)
+        return await asyncio.to_thread(month_peak, live.commanding.store, live.now, live.house.site.zone)
 
     def _believed(self) -> Cleaned:
         """What was measured in the last weeks, without what cannot be."""

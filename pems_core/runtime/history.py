@@ -11,10 +11,12 @@ from pems_core.domain import (
     Equipment,
     HeatingSpec,
     HybridInverterSpec,
+    ImportPeak,
     Readings,
     StaleReading,
     floor_time,
 )
+from pems_core.tariff import billing_month
 
 MAX_AGE = timedelta(minutes=2)
 SITE_MAX_AGE = timedelta(hours=1)
@@ -137,9 +139,9 @@ def sum_known(values: Iterable[float | None]) -> float | None:
     return sum(known) if found and len(known) == len(found) else None
 
 
-def month_peak_kw(store: Store, now: datetime, zone: ZoneInfo) -> float:
-    """The highest import mean of a quarter hour in the running local month, for the capacity charge [kW]."""
-    local = now.astimezone(zone)
-    begin = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+def month_peak(store: Store, now: datetime, zone: ZoneInfo) -> ImportPeak:
+    """What a charge for power has seen of the running local month."""
+    begin, end = billing_month(now, zone)
     frame = store.history((now - begin) / timedelta(days=1))
-    return float(frame[IMPORT].max()) if IMPORT in frame and frame[IMPORT].notna().any() else 0.0
+    so_far_kw = float(frame[IMPORT].max()) if IMPORT in frame and frame[IMPORT].notna().any() else 0.0
+    return ImportPeak(so_far_kw, end)

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, tzinfo
 import pandas as pd
 
 from pems_core.domain import QUARTER
-
-Month = tuple[int, int]
+from pems_core.tariff import billing_month
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +17,9 @@ class Billing:
     capacity_charge_per_kw: float = 0.0
     """Per kW of the highest quarter-hour import mean of a month [currency/kW]."""
 
-    def month(self, at: datetime) -> Month:
-        """The month to which an instant is billed."""
-        local = at.astimezone(self.zone)
-        return local.year, local.month
+    def period_end(self, at: datetime) -> datetime:
+        """When the month ends to which an instant is billed."""
+        return billing_month(at, self.zone)[1]
 
     def capacity_cost(self, flows: pd.DataFrame) -> float:
         """The charge for the peaks of all months that a run touches [currency].

@@ -19,6 +19,7 @@ from pems_core.domain import (
     Forecasts,
     Horizon,
     HybridInverterSpec,
+    ImportPeak,
     Plan,
     Readings,
     Rung,
@@ -128,15 +129,15 @@ def run_closed_loop(
     before: SiteState | None = None
     planned: list[dict[str, object]] = []
     sources: list[str] = []
-    month_peak_kw, month = 0.0, billing.month(start)
+    peak = ImportPeak(until=billing.period_end(start))
     while simulated.now < until:
         readings = simulated.readings()
         if simulated.now > start:
             # The billing period's peak is of quarter-hour means, which is what the site meter gives here.
-            month_peak_kw = max(month_peak_kw, float(readings.points["site/import_kw"].value))
-        if billing.month(simulated.now) != month:
-            month_peak_kw, month = 0.0, billing.month(simulated.now)
-        state = measure(house.devices, readings, before, peak_so_far_kw=month_peak_kw)
+            peak = peak.raised(float(readings.points["site/import_kw"].value))
+        if peak.until is not None and simulated.now >= peak.until:
+            peak = ImportPeak(until=billing.period_end(simulated.now))
+        state = measure(house.devices, readings, before, peak=peak)
         if witness is not None:
             witness.passes(readings, state)
         decided = controller.decide(state)

@@ -20,6 +20,7 @@ from pems_core.domain import (
     CycleReport,
     Forecast,
     HeatingState,
+    ImportPeak,
     InverterState,
     Override,
     Quality,
@@ -73,7 +74,7 @@ def test_what_a_cycle_knew_comes_back_to_the_last_bit(tmp_path: Path, report: Cy
     }
     override = Override("inverter", "mode", "grid_first", START, START + HOUR, "Jana", "guests")
     switched = Override("heating", "hall_relay", True, START, START + HOUR, "Jana")
-    state = replace(report.state, devices=states, overrides=(override, switched), peak_so_far_kw=2 / 3)
+    state = replace(report.state, devices=states, overrides=(override, switched), peak=ImportPeak(2 / 3, START + HOUR))
     stale = Reading(0.3, "share", START - HOUR, START, Quality.STALE)
     readings = Readings(START, {"inverter/soc": stale, "inverter/mode": Reading("hold", "", START, START)})
     quantiles = {0.1: (0.1, 0.2), 0.9: (1 / 3, 2.0)}

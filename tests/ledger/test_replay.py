@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from pems_core.cli import pems
-from pems_core.domain import ConfigError, HybridInverterSpec, Override
+from pems_core.domain import ConfigError, HybridInverterSpec, ImportPeak, Override
 from pems_core.hindsight.replay import house_of, replay
 from pems_core.hindsight.why import Instead, choice_from, explained
 from pems_core.learning.equipping import identified_numbers
@@ -32,7 +32,7 @@ def test_every_cycle_of_a_day_replays_to_the_same_plan(day: Written) -> None:
 def test_a_cycle_that_knew_something_else_would_have_planned_otherwise(day: Written) -> None:
     with day.ledger() as ledger:
         cycle = ledger.cycle(12)
-    warmer = replace(cycle.state, peak_so_far_kw=0.0, overrides=(_hold(cycle.state.now),))
+    warmer = replace(cycle.state, peak=ImportPeak(), overrides=(_hold(cycle.state.now),))
 
     assert replay(replace(cycle, state=warmer), day.house).differences
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from pems_core.domain import Decision, Horizon, Override, Reading, Readings, SiteState
+from pems_core.domain import Decision, Horizon, ImportPeak, Override, Reading, Readings, SiteState
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -77,7 +77,8 @@ def state_data(state: SiteState) -> dict[str, Any]:
         },
         "faults": dict(state.faults),
         "overrides": [plain(override) for override in state.overrides],
-        "peak_so_far_kw": state.peak_so_far_kw,
+        "peak_so_far_kw": state.peak.so_far_kw,
+        "peak_until": None if state.peak.until is None else micros(state.peak.until),
     }
 
 
@@ -91,8 +92,14 @@ def state_from(data: Mapping[str, Any]) -> SiteState:
         {name: _of_kind(kind, found) for name, (kind, found) in data["devices"].items()},
         data["faults"],
         tuple(back(Override, override) for override in data["overrides"]),
-        data["peak_so_far_kw"],
+        _peak_from(data),
     )
+
+
+def _peak_from(data: Mapping[str, Any]) -> ImportPeak:
+    # Ledgers of version 0.1.0 may not know when the billing period ended.
+    until = data.get("peak_until")
+    return ImportPeak(data["peak_so_far_kw"], None if until is None else instant(until))
 
 
 def readings_data(readings: Readings) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Objective(ABC):
     bill    = sum((import_price[t] * import[t] - feed_in_price[t] * export[t]) * step[t])
     premium = sum((import_premium[t] * import[t] + export_premium[t] * export[t]) * step[t])
     peak    = (capacity_charge + peak_price) * rise,  rise >= import[t] - max(0, peak_so_far - unforeseen),  rise >= 0
+
+    Steps of the next billing period have a rise of their own, above nothing.
     """
 
     name: str
@@ -79,20 +81,28 @@ class Objective(ABC):
 
 
 def peak_rise(model: DispatchModel, state: SiteState) -> Any:
-    """How far the plan lifts the billing period's import peak [kW]; what was reached before is sunk.
+    """How far the plan lifts the import peaks of the billing periods that it touches [kW]; what was reached is sunk.
 
-    One variable for all aims of a model.
+    One part for all aims of a model.
     """
-    if model.pyomo.component(PEAK) is None:
-        peak = model.part(PEAK)
-        free_kw = max(0.0, state.peak_so_far_kw - UNFORESEEN_KW)
-        peak.rise_kw = pyo.Var(bounds=(0, None))
-        peak.highest_import = pyo.Constraint(
-            model.pyomo.steps, rule=lambda b, t: model.import_kw(t) - b.rise_kw <= free_kw
-        )
-        # Half of what is kept free is for relays, which only come whole.
-        model.add_import_ceiling(lambda value: free_kw + UNFORESEEN_KW / 2 + value(peak.rise_kw))
-    return model.pyomo.component(PEAK).rise_kw
+    peak = model.pyomo.component(PEAK)
+    return sum((_add_peaks(model, state) if peak is None else peak).rise_kw.values())
+
+
+def _add_peaks(model: DispatchModel, state: SiteState) -> Any:
+    """rise[p] >= import[t] - free[p] for each step t of period p: the running one, and the next if it begins."""
+    until = state.peak.until
+    period = [int(until is not None and start >= until) for start in model.horizon.starts]
+    free_kw = (max(0.0, state.peak.so_far_kw - UNFORESEEN_KW), 0.0)
+
+    peak = model.part(PEAK)
+    peak.rise_kw = pyo.Var(sorted(set(period)), bounds=(0, None))
+    peak.highest_import = pyo.Constraint(
+        model.pyomo.steps, rule=lambda b, t: model.import_kw(t) - b.rise_kw[period[t]] <= free_kw[period[t]]
+    )
+    # Half of what is kept free is for relays, which only come whole.
+    model.add_import_ceiling(lambda t, value: free_kw[period[t]] + UNFORESEEN_KW / 2 + value(peak.rise_kw[period[t]]))
+    return peak
 
 
 def stored_energy_factor(forecasts: Forecasts, prices: Prices) -> float:
