@@ -11,6 +11,31 @@ from .brokers import Mosquitto
 ROOT = Path(__file__).parents[1]
 
 
+LIVE = {
+    "commanding",
+    "endurance",
+    "growatt",
+    "growatt_mqtt",
+    "loxone",
+    "monitoring",
+    "nodered",
+    "pages",
+    "runtime",
+    "transport",
+}
+"""Folders whose tests talk to servers on a clock that runs faster than the wall's."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker is left with one; another try for what a busy machine delays."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+    for item in items:
+        if LIVE & set(item.path.parts) or item.get_closest_marker("live"):
+            item.add_marker(pytest.mark.flaky(reruns=2))
+
+
 @pytest.fixture(scope="session")
 def example_house() -> Path:
     """The reference house that is shipped."""

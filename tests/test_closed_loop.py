@@ -231,6 +231,7 @@ def test_the_books_of_any_step_are_flows_times_prices(tmp_path: Path, minutes: i
     assert (stored_kwh >= least - 1e-4).all()
 
 
+@pytest.mark.slow
 def test_a_capacity_charge_is_billed_and_its_peak_shaved(tmp_path: Path) -> None:
     charged = HOUSE.replace("[tariff]", "[tariff]\ncapacity_charge_per_kw = 100.0") + BATTERY + ROOMS
     report = simulated(tmp_path, charged, forecast=ForecastQuality.PERFECT)

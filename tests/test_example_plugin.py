@@ -81,6 +81,7 @@ def steps_of_first_day(hours: list[tuple[float, float, float]]) -> int:
     return len(hours)
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(installed: Path, tmp_path: Path) -> None:
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     tests = EXAMPLE / "tests"

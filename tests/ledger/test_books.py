@@ -229,6 +229,8 @@ def test_what_was_saved_is_kept_and_told_for_the_engine(day: Written, books: Day
         assert list(ledger.days(FIRST, FIRST)) == [FIRST]
 
 
+@pytest.mark.slow
+@pytest.mark.live
 def test_the_engine_hears_from_a_process_of_its_own(day: Written, books: DayBooks, tmp_path: Path) -> None:
     copy = tmp_path / "ledger.sqlite3"
     with day.ledger() as ledger:

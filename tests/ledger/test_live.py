@@ -80,6 +80,7 @@ async def lived(mosquitto: Mosquitto, folder: Path) -> Lived:
 
 
 @pytest.mark.slow
+@pytest.mark.live
 async def test_a_house_that_runs_can_be_asked_afterwards(mosquitto: Mosquitto, tmp_path: Path) -> None:
     left = await lived(mosquitto, tmp_path)
 

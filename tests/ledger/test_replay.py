@@ -19,6 +19,7 @@ from .houses import Written
 HOUR = timedelta(hours=1)
 
 
+@pytest.mark.slow
 def test_every_cycle_of_a_day_replays_to_the_same_plan(day: Written) -> None:
     with day.ledger() as ledger:
         cycles = [ledger.cycle(entry.number) for entry in ledger.cycles(day.start, day.end)]

@@ -15,7 +15,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from .conftest import PATIENT_MS, VIEWS, Open, Visit
 from .home import SITE, Home
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 KITCHEN = "loxone/temperature/kitchen/setpoint"
 BASE = f"pems/{SITE}"

@@ -155,6 +155,7 @@ async def test_a_cleared_override_is_gone_and_the_plan_is_back(start_engine: Sta
         await wait_for(lambda: running.ears.said["override/inverter/mode"][-1] is None)
 
 
+@pytest.mark.slow
 async def test_an_override_ends_in_time(start_engine: Start) -> None:
     async with start_engine(speed=120) as running:
         await running_plan(running)
