@@ -11,6 +11,8 @@ LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header 
 
 # uv takes the Python that is there; it does not fetch one.
 export UV_PYTHON_DOWNLOADS := never
+# Bytecode is made once, as pip does, and not by every process anew where Python may not write it.
+export UV_COMPILE_BYTECODE := 1
 
 ifeq ($(UV),)
 MAKE_VENV := $(PYTHON) -m venv .venv
@@ -73,6 +75,7 @@ setup-run: .venv/.set-up ## Virtual environment with what PEMS needs to run
 .venv/.set-up: .venv/.created requirements/run.txt $(PROJECTS)
 	$(INSTALL) --require-hashes -r requirements/run.txt
 	$(INSTALL) --no-deps --no-build-isolation $(EDITABLE)
+	@$(BIN)/python -m compileall -q pems_core plugins
 	@touch $@
 
 .venv/.set-up-for-development: .venv/.set-up requirements/dev.txt
