@@ -14,6 +14,7 @@ from pems_core.planning.standard_form import Floats, StandardForm
 from pems_core.protocols import Device
 
 from .houses import (
+    CAR,
     HOUR,
     INVERTER,
     KITCHEN,
@@ -21,6 +22,8 @@ from .houses import (
     START,
     SmallHouse,
     battery_at,
+    car,
+    car_needs,
     expected,
     heating,
     inverter,
@@ -272,5 +275,22 @@ def test_a_battery_that_waits_for_paid_energy_does_not_store_the_sun_meanwhile()
     assert plan.modes["inverter"][:3] == ("hold",) * 3
     charged_kw = plan.dispatch["inverter.charge_kw"]
     assert sum(charged_kw[:3]) < 0.1 < sum(charged_kw[3:5])
+    bill, wear = plan.costs["lowest_bill.bill"], plan.costs.get("inverter.wear", 0.0)
+    assert plan.executed_cost == pytest.approx(bill + wear, abs=0.05)
+
+
+def test_hours_ahead_no_plan_counts_on_being_paid_for_energy_while_it_throws_the_sun_away() -> None:
+    """A battery that holds nothing, and a car that takes up to 11 kW: it gets 3 kWh, all of them from the sun."""
+    battery = with_battery(capacity_kwh=0.01, charge_efficiency=1.0, discharge_efficiency=1.0)
+    wallbox = replace(CAR, power_max_kw=11.0)
+    case = small_house(
+        {inverter(battery): battery_at(0.9), car(wallbox): car_needs(3.0)},
+        {"import_price_per_kwh": [0.3, 0.3, -1.0], "feed_in_price_per_kwh": -2.0, "pv_kw": [0.0, 0.0, 4.0]},
+        steps=3,
+        options=PlanOptions(binary=HOUR),
+    )
+    planner = Planner(case.house, case.options, guarded=False)
+    plan = planner.plan(case.state, case.forecasts)
+    planner.close()
     bill, wear = plan.costs["lowest_bill.bill"], plan.costs.get("inverter.wear", 0.0)
     assert plan.executed_cost == pytest.approx(bill + wear, abs=0.05)

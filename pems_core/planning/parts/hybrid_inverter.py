@@ -78,32 +78,24 @@ def _add_curtailment(
     import[t] - overload[t] <= import_limit * (1 - curtailing[t]),
     available[t] - pv[t] <= clipped[t] + available[t] * curtailing[t]
 
-    Only where import is paid for would a plan want to do both; beyond the near steps the two shares add up to 1 at
-    most. What exceeds the inverter's AC limit is clipped, whatever is imported.
+    Only where import is paid for would a plan want to do both. The few such steps are whole however far they are: a
+    share of each would promise money that no inverter earns. What exceeds the inverter's AC limit is clipped, whatever
+    is imported.
     """
     price, grid = forecasts["import_price_per_kwh"], model.pyomo.grid
     clipped_kw = [max(0.0, kw - spec.ac_limit_kw) for kw in available_pv_kw]
     limit_kw = model.import_limit_kw
     paid = [t for t in model.pyomo.steps if price[t] < 0 and available_pv_kw[t] > 0]
-    near = [t for t in paid if t < model.binary_steps]
     if not paid:
         return
-    inverter.curtailing = pyo.Var(near, within=pyo.Binary)
+    inverter.curtailing = pyo.Var(paid, within=pyo.Binary)
     inverter.no_import_while_curtailing = pyo.Constraint(
-        near,
+        paid,
         rule=lambda b, t: grid.import_kw[t] - grid.overload_kw[t] <= limit_kw * (1 - b.curtailing[t]),
     )
     inverter.curtails_only_then = pyo.Constraint(
-        near,
+        paid,
         rule=lambda b, t: available_pv_kw[t] - b.pv_kw[t] <= clipped_kw[t] + available_pv_kw[t] * b.curtailing[t],
-    )
-    inverter.import_or_curtail = pyo.Constraint(
-        [t for t in paid if t >= model.binary_steps],
-        rule=lambda b, t: (
-            (grid.import_kw[t] - grid.overload_kw[t]) / limit_kw
-            + (available_pv_kw[t] - b.pv_kw[t] - clipped_kw[t]) / available_pv_kw[t]
-            <= 1
-        ),
     )
 
     def guess(value: Values) -> list[tuple[Any, float]]:
@@ -113,7 +105,7 @@ def _add_curtailment(
                 inverter.curtailing[t],
                 float(available_pv_kw[t] > _drawn_kw(model, t, value) and _taken_kw(model, t, value) <= CHARGING_KW),
             )
-            for t in near
+            for t in paid
         ]
 
     model.add_guess(guess)
