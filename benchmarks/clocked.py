@@ -176,6 +176,7 @@ def audit(
     began = perf_counter()
     checked = verify(plan, house.devices, house.grid, state, on_grid)
     verify_s = perf_counter() - began
+    released = verify(plan.in_force, house.devices, house.grid, state, on_grid.onto(plan.in_force.horizon))
     baseline = rule_plan(replace(house, rules=thermostats), state, on_grid)
     gained = stored_worth(house.devices, checked.rollout.end, on_grid) - stored_worth(house.devices, state, on_grid)
     build_s, compile_s = timed_build(house, state, on_grid, options) if with_split else (nan, nan)
@@ -184,8 +185,8 @@ def audit(
         baseline_bill=baseline.costs["bill"],
         planned=sum(cost for name, cost in plan.costs.items() if name.rpartition(".")[2] in PRICED),
         executed=checked.rollout.cost - gained,
-        violations=len(checked.violations),
-        broken="".join(checked.violations[:1]),
+        violations=len(released.violations),
+        broken="".join(released.violations[:1]),
         build_s=build_s,
         compile_s=compile_s,
         verify_s=verify_s,

@@ -72,6 +72,13 @@ class Plan:
         """Whether a device is in the plan; one that could not be read is not."""
         return any(name.partition(".")[0] == device for series in (self.dispatch, self.levels) for name in series)
 
+    @property
+    def in_force(self) -> "Plan":
+        """The steps for which it holds. A solver's plan was checked as a whole, one of a lower rung only so far."""
+        if self.rung in (Rung.SOLVER, Rung.INCUMBENT):
+            return self
+        return self.first_steps(self.horizon.steps_before(self.valid_until))
+
     def first_steps(self, count: int) -> "Plan":
         """The flows, modes, levels and prices of the first steps; costs and bound stay those of the whole plan."""
 

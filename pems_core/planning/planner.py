@@ -198,8 +198,7 @@ class Planner:
 
     def _in_force_checked(self, plan: Plan, state: SiteState, forecasts: Forecasts) -> Plan:
         """The plan, if the steps for which it is in force pass the verifier; the later ones only show what may come."""
-        begun = plan.first_steps(plan.horizon.steps_before(plan.valid_until))
-        self._checked(begun, state, forecasts.onto(begun.horizon))
+        self._checked(plan.in_force, state, forecasts.onto(plan.in_force.horizon))
         return plan
 
 
