@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from time import perf_counter, process_time
 import pandas as pd
 
 from pems_core.cycle import measure
-from pems_core.domain import HeatingSpec
+from pems_core.domain import HeatingSpec, PemsError
 from pems_core.forecasting.chain import ranked
 from pems_core.learning.rooms import measured_rooms
 from pems_core.learning.rooms_guard import guarded_rooms
@@ -229,7 +230,9 @@ def _foresight(spec: RunSpec, built: HouseFile, scenario: Scenario, start: datet
     known = asked.history(start, timedelta(days=LEARNED_DAYS), timedelta(days=LEARNED_DAYS))
     for forecaster in asked.forecasters:
         if isinstance(forecaster, Learner):
-            forecaster.adopt(forecaster.learn(known).content)
+            # One that lacks what it learns from, such as a supplied forecast, is passed over as in a house.
+            with suppress(PemsError):
+                forecaster.adopt(forecaster.learn(known).content)
     return asked
 
 
