@@ -11,10 +11,10 @@ import pandas as pd
 
 from pems_core.clock import Clock
 from pems_core.domain import Alert, Plan, Receipt
+from pems_core.domain.plan_json import plan_from_json, plan_to_json
 from pems_core.store_lock import Lock, StoreInUse, engine_alive
 
 from .database import Database, Statement, StoreUnreadable
-from .plan_json import plan_from_json, plan_to_json
 
 __all__ = ["JournalLine", "Store", "StoreInUse", "StoreUnreadable", "engine_alive"]
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
-import pvlib
 
 from pems_core.domain import PvArray
 
@@ -31,6 +30,8 @@ class Sky:
 
     @classmethod
     def at(cls, starts: pd.DatetimeIndex, step: timedelta, latitude: float, longitude: float) -> "Sky":
+        import pvlib
+
         middles = starts + step / 2
         position = pvlib.solarposition.get_solarposition(middles, latitude, longitude, altitude=ALTITUDE_M)
         pressure = pvlib.atmosphere.alt2pres(ALTITUDE_M)
@@ -42,6 +43,8 @@ class Sky:
 
     def split(self, ghi_w_m2: "pd.Series[float]") -> pd.DataFrame:
         """Direct and diffuse parts of a global horizontal irradiance, as `ghi`, `dni`, `dhi` [W/m2]."""
+        import pvlib
+
         parts = pvlib.irradiance.erbs(ghi_w_m2, self.position["zenith"], self.starts)
         return pd.DataFrame({"ghi": ghi_w_m2, "dni": parts["dni"], "dhi": parts["dhi"]}).fillna(0.0)
 
@@ -64,6 +67,8 @@ def array_kw(
     array: PvArray, sky: Sky, irradiance: pd.DataFrame, temperature_c: "pd.Series[float]"
 ) -> "pd.Series[float]":
     """The share of one array in `pv_kw` [kW]."""
+    import pvlib
+
     zenith, azimuth = sky.position["apparent_zenith"], sky.position["azimuth"]
     plane = pvlib.irradiance.get_total_irradiance(
         array.tilt_deg,

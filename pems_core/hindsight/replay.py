@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from pems_core.commanding.plan_json import plan_to_json
 from pems_core.config import ENVIRONMENT, ConfigError, load_config
 from pems_core.domain import PemsError, Plan, Rung
+from pems_core.domain.plan_json import plan_to_json
 from pems_core.learning.equipping import equip
 from pems_core.planning.explain import explain
 from pems_core.planning.planner import Planner, PlanOptions

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import least_squares
 
 from pems_core.domain import BadSeries, BatterySpec
 from pems_core.domain.equipment import Curve
@@ -118,6 +117,8 @@ def _balance(
 
     low, high = [-1.5, EFFICIENCY_RANGE[0], 0.0], [1.5, EFFICIENCY_RANGE[1], 0.5]
     # A count that a battery sets right is far from what the powers explain: such a stretch weighs little.
+    from scipy.optimize import least_squares
+
     found = least_squares(errors, np.clip(prior, low, high), bounds=(low, high), loss="soft_l1", x_scale=spread)
     jacobian = np.asarray(found.jac, dtype=np.float64)
     excess = max(1.0, float(np.median(np.abs(errors(found.x)[:-3])) / 0.6745))

@@ -5,11 +5,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-import aiohttp
+from typing import TYPE_CHECKING, Any
 
 from pems_core.domain import NoAnswer
+
+if TYPE_CHECKING:
+    # Loading it takes a third of a second, in every command, and only questions need it.
+    import aiohttp
 
 WITHIN_S = 20.0
 MOST_BYTES = 8 << 20
@@ -35,6 +37,8 @@ class Web:
 
         :raises NoAnswer: if there is none in time, or it is refused; with the wait that the server asked for.
         """
+        import aiohttp
+
         place = self.url.rstrip("/") + path
         limit = aiohttp.ClientTimeout(total=self.within_s)
         headers = {"User-Agent": AGENT, **(self.headers or {})}
@@ -68,7 +72,9 @@ class Web:
             raise NoAnswer(f"{place}: not JSON ({error}): {shown(body)}") from None
 
 
-async def _body(answer: aiohttp.ClientResponse) -> str:
+async def _body(answer: "aiohttp.ClientResponse") -> str:
+    import aiohttp
+
     raw = await answer.content.read(MOST_BYTES + 1)
     chunks = [raw]
     while raw:

@@ -20,9 +20,9 @@ import pytest
 
 from pems_core.clock import FastClock
 from pems_core.commanding import EmergencyStop, Store, StoredWearBook, StoreInUse, StoreUnreadable, engine_alive
-from pems_core.commanding.plan_json import plan_from_json, plan_to_json
 from pems_core.commanding.wear import changed_settings
 from pems_core.domain import Horizon, Plan, Reason, Rung
+from pems_core.domain.plan_json import plan_from_json, plan_to_json
 from pems_core.transport.lines import Change
 
 START = datetime(2025, 1, 15, 10, tzinfo=UTC)

@@ -13,7 +13,6 @@ import pytest
 
 from pems_core.clock import FastClock
 from pems_core.commanding.database import StoreUnreadable
-from pems_core.commanding.plan_json import plan_to_json
 from pems_core.domain import (
     BatteryState,
     Command,
@@ -31,6 +30,7 @@ from pems_core.domain import (
     Severity,
     Stage,
 )
+from pems_core.domain.plan_json import plan_to_json
 from pems_core.planning.planner import Planner
 from pems_core.recording.ledger import schema
 from pems_core.recording.ledger.ledger import Ledger, NotRecorded

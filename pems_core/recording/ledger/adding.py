@@ -8,8 +8,8 @@ from typing import Any
 
 from pems_core.clock import Clock
 from pems_core.commanding.database import Statement
-from pems_core.commanding.plan_json import plan_to_json
 from pems_core.domain import CycleReport, Forecast, Forecasts, Plan, Receipt
+from pems_core.domain.plan_json import plan_to_json
 
 from .coding import MICROSECOND, doubles, lengths_text, micros, packed, plain, readings_data, state_data
 from .file import LedgerFile

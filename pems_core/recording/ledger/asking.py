@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pems_core.commanding.plan_json import plan_from_json
 from pems_core.domain import Decision, Forecast, Forecasts, Plan, SiteState
+from pems_core.domain.plan_json import plan_from_json
 
 from .coding import decisions_from, from_doubles, horizon_from, instant, micros, readings_from, state_from, unpacked
 from .file import LedgerFile

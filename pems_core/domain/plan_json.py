@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pems_core.domain import Horizon, Plan, Reason, Rung
+from .horizon import Horizon
+from .plan import Plan, Reason, Rung
 
 FORMAT = "pems-kept-plan/1"
 
