@@ -1,7 +1,8 @@
 """Rooms behind a Miniserver's web server: protocols C.1, C.3 and traps 73 to 88 as they show over HTTP."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,8 +11,10 @@ import pytest
 from pems_core.domain import NotDelivered, Stage
 from pems_core.simulation.devices.miniserver_controller import loxone_time, loxone_uuid
 from pems_core.simulation.devices.miniserver_http import MiniserverHttp
+from pems_heating_loxone.encoding import OverrideWords
+from pems_heating_loxone.http import LoxoneHttp
 
-from .bench import Bench, over_http
+from .bench import Bench, over_http, running
 
 HEAT = True
 KITCHEN = loxone_uuid("kitchen")
@@ -31,6 +34,18 @@ def server(bench: Bench) -> MiniserverHttp:
 def wishes(bench: Bench) -> Sequence[str]:
     """What was written but heartbeats."""
     return [path for path in server(bench).written if not path.startswith("pems_heartbeat")]
+
+
+@asynccontextmanager
+async def another_process(bench: Bench) -> AsyncIterator[LoxoneHttp]:
+    """The same house's transport with nothing in its memory, and with the book of what was changed."""
+    engine = bench.transport
+    assert isinstance(engine, LoxoneHttp)
+    assert engine._overrides is not None
+    made = LoxoneHttp(bench.device.name, engine._settings, OverrideWords(engine._url, engine._overrides.uuids))
+    async with running(made.run(engine.lines)):
+        await bench.clock.sleep(1.0)
+        yield made
 
 
 class TestVirtualInputs:
@@ -130,6 +145,37 @@ class TestOverrides:
             await bench.release()
             assert wishes(bench)[-1] == f"{KITCHEN}/stopOverride"
             assert bench.miniserver.view("kitchen").target_c == 21.0
+
+    async def test_of_an_engine_that_died_are_stopped_by_whoever_gives_its_devices_back(self) -> None:
+        async with over_http(overrides=True) as bench:
+            await ready(bench)
+            await bench.tell("kitchen_setpoint_c", 23.0)
+            async with another_process(bench) as guard:
+                receipts = [await guard.send(command) for command in bench.device.release()]
+            assert {receipt.stage for receipt in receipts} == {Stage.ACKED}
+            assert wishes(bench)[-1] == f"{KITCHEN}/stopOverride"
+            assert bench.miniserver.view("kitchen").target_c == 21.0
+            assert sum(path.endswith("stopOverride") for path in wishes(bench)) == 1
+
+    async def test_are_known_again_after_a_restart(self) -> None:
+        async with over_http(overrides=True) as bench:
+            await ready(bench)
+            await bench.tell("kitchen_setpoint_c", 23.0)
+            async with another_process(bench) as restarted:
+                await bench.until(lambda: "heating/kitchen_held_by" in restarted.readings(), "no room was read")
+                assert restarted.readings()["heating/kitchen_held_by"].value == ""
+
+    async def test_that_somebody_put_in_their_place_are_not_stopped(self) -> None:
+        async with over_http(overrides=True) as bench:
+            await ready(bench)
+            await bench.tell("kitchen_setpoint_c", 23.0)
+            bench.miniserver.user_override("kitchen", 23.5)
+            async with another_process(bench) as guard:
+                for command in bench.device.release():
+                    await guard.send(command)
+            await bench.release()
+            assert not any(path.endswith("stopOverride") for path in wishes(bench))
+            assert bench.miniserver.view("kitchen").target_c == 23.5
 
     @pytest.mark.trap("78")
     async def test_that_are_stored_without_effect_are_told(self) -> None:

@@ -1,7 +1,7 @@
 """What an intelligent room controller says about its room (protocols C.3, IRoomControllerV2)."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from .values import Unreadable, number, switch
 
@@ -46,6 +46,18 @@ def foreign_override(place: str, states: Mapping[str, object], own_ends: Collect
     :param own_ends: when the overrides end that PEMS has made [s since 2009-01-01].
     :raises Unreadable: if it says something else.
     """
+    ends = _ends_to_come(place, states, now_s)
+    return None if ends is None else any(not _is_one_of(end, own_ends) for end in ends)
+
+
+def own_override(place: str, states: Mapping[str, object], own_ends: Collection[int], now_s: int) -> bool | None:
+    """Whether an override of PEMS's own holds; None if it does not say. Parameters and errors as above."""
+    ends = _ends_to_come(place, states, now_s)
+    return None if ends is None else any(_is_one_of(end, own_ends) for end in ends)
+
+
+def _ends_to_come(place: str, states: Mapping[str, object], now_s: int) -> Sequence[float] | None:
+    """When the overrides end that hold now; 0 without end."""
     said = states.get("overrideEntries")
     if isinstance(said, str):
         said = _json(f"{place}.overrideEntries", said) if said.strip() else []
@@ -54,8 +66,11 @@ def foreign_override(place: str, states: Mapping[str, object], own_ends: Collect
     if not isinstance(said, list) or not all(isinstance(entry, Mapping) for entry in said):
         raise Unreadable(f"{place}.overrideEntries", said, "a list of entries")
     ends = [number(f"{place}.overrideEntries.end", entry.get("end", 0) or 0) for entry in said]
-    alive = [end for end in ends if end == 0 or end > now_s]
-    return any(all(abs(end - own) > SAME_END_S for own in own_ends) for end in alive)
+    return [end for end in ends if end == 0 or end > now_s]
+
+
+def _is_one_of(end: float, own_ends: Collection[int]) -> bool:
+    return any(abs(end - own) <= SAME_END_S for own in own_ends)
 
 
 class OperatingMode:

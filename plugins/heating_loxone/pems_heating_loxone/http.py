@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from pems_core.domain import Command, NotDelivered, Receipt, Severity, Stage
-from pems_core.transport.lines import Lines
+from pems_core.transport.lines import Change, Lines
 
 from .access import LOCKED, OK, UNKNOWN, Access, LoxAnswer
 from .config import HeatingSection, RoomTable
-from .controller import OperatingMode, foreign_override, locked, window_open
+from .controller import OperatingMode, foreign_override, locked, own_override, window_open
 from .conversation import LoxoneTransport
 from .encoding import WRITABLE, InputWords, OverrideWords, io_path, loxone_seconds, override_words, said_to
 from .structure import Structure, parse_structure
@@ -23,6 +23,9 @@ BEAT_SPACING_S = 45.0
 """The watchdog wants a change about once a minute (protocols C.6)."""
 RENEWED_AT_ONCE = 3
 """One after the other, and a beat must not take long; the next one renews the next."""
+STOP = "stopOverride"
+OVERRIDE = "override"
+"""In the book of what PEMS has changed: `override/<room>`, by the end of the newest [s since 2009-01-01]."""
 FEW_POLLS = 2.5
 """A target is shown within two polls (protocols D.4)."""
 LIFE_S, RENEWED_S = 45 * 60, 30 * 60
@@ -58,6 +61,7 @@ class LoxoneHttp(LoxoneTransport):
         secret = password.get_secret_value() if password else ""
         access = self._opened = Access(lines.http(self._url, self._settings.user, secret), lines.clock)
         self._running = lines
+        self._recall_overrides()
         while True:
             await self._poll(access)
             await lines.clock.sleep(self._settings.poll_s)
@@ -103,10 +107,12 @@ class LoxoneHttp(LoxoneTransport):
         if not WRITABLE.fullmatch(command.payload):
             return Receipt(command, Stage.REJECTED, self.now(), f"{command.payload} is never written over HTTP")
         room, _ = said_to(command)
-        if command.payload == "stopOverride" and room not in self._ends:
+        if command.payload == STOP and not await self._own_to_stop(room, command):
             return Receipt(command, Stage.ACKED, self.now(), "no override of PEMS's own to stop")
         end_s, words = self._on_the_wire(command)
-        self._own_ends[room].add(end_s)
+        if end_s:
+            self._own_ends[room].add(end_s)
+            self.lines.wear.note_changed(self._device, f"{OVERRIDE}/{room}", Change(0, end_s))
         spacing_s = RELEASE_SPACING_S if command.releases else WRITE_SPACING_S
         path = f"{command.address.removeprefix(self._url)}/{words}"
         answer = await self._put(path, spacing_s, waits=not command.releases)
@@ -115,7 +121,35 @@ class LoxoneHttp(LoxoneTransport):
         self._ends.pop(room, None)
         if end_s:
             self._ends[room] = end_s
+        elif self._overrides is not None:
+            self.lines.wear.put_back(self._device, f"{OVERRIDE}/{room}")
         return Receipt(command, Stage.ACKED, self.now())
+
+    def _recall_overrides(self) -> None:
+        """Know those again that PEMS made before it was started anew, or that the engine made of which this is the
+        guard: nobody else would end them, and they would pass for a person's."""
+        if self._overrides is None:
+            return
+        now_s = loxone_seconds(self.now(), self._overrides.zone)
+        changed = self.lines.wear.changed(self._device)
+        for room in self._uuids:
+            change = changed.get(f"{OVERRIDE}/{room}")
+            if change is not None and change.told > now_s:
+                self._ends[room] = change.told
+                self._own_ends[room].add(change.told)
+
+    async def _own_to_stop(self, room: str, command: Command) -> bool:
+        """Whether an override of PEMS's own holds, as the Miniserver says if it does: a person may have put another in
+        its place, which is theirs."""
+        if room not in self._ends:
+            return False
+        answer = await self._ask(f"{command.address.removeprefix(self._url)}/all")
+        zone = self._overrides.zone if self._overrides else None
+        try:
+            own = own_override(room, answer.outputs, self._own_ends[room], loxone_seconds(self.now(), zone))
+        except Unreadable:
+            return True
+        return answer.code != OK or own is not False
 
     def _on_the_wire(self, command: Command) -> tuple[int, str]:
         """When an override is to end, 0 if it is none, and the words."""
