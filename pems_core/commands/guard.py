@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -26,7 +27,8 @@ def guard(house: Path, session: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     blueprint = blueprint_of(house)
     blueprint.folder.make()
-    write_json(blueprint.folder.guard, {"pid": os.getpid(), "session": session})
+    with suppress(OSError):  # it guards on a full disk, too
+        write_json(blueprint.folder.guard, {"pid": os.getpid(), "session": session})
     asyncio.run(_watch(GuardProcess(blueprint, session)))
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -82,7 +83,14 @@ class GuardProcess:
         self.watchman = Watchman(self.blueprint.folder)
 
     async def run(self) -> None:
-        """Watch until cancelled or no longer needed."""
+        """Watch until cancelled or no longer needed; whoever looks sees that it does."""
+        self._note({"pid": os.getpid(), "watches_since": instant(SystemClock().now())})
+        try:
+            await self._watch()
+        finally:
+            self._note({"pid": None, "watches_since": None})
+
+    async def _watch(self) -> None:
         while True:
             engine = self.watchman.look()
             session = self.blueprint.folder.session
@@ -136,9 +144,18 @@ class GuardProcess:
             "ended": instant(SystemClock().now()),
         }
         log.warning("done: %s", json.dumps(report))
-        write_json(self.blueprint.folder.guarded, report)
+        self._note(report)
         if back and engine is Engine.DIED:
             self._forget_wishes(devices)
+
+    def _note(self, news: Mapping[str, object]) -> None:
+        """Add to what is known of the guard; what it did last stays until it has done something again."""
+        path = self.blueprint.folder.guarded
+        try:
+            write_json(path, {**read_json(path), **news})
+        except OSError as error:
+            # A full disk keeps nobody from giving devices back.
+            log.warning("%s cannot be written: %s", path, error)
 
     def _still(self, engine: Engine, session: str) -> bool:
         """Whether the engine still cannot do it itself."""

@@ -58,7 +58,7 @@ class StateFolder:
 
     @property
     def guarded(self) -> Path:
-        """What the guard did last."""
+        """Since when which process guards, none if nobody does, and what the guard did last."""
         return self.path / "guard.json"
 
     def given_back(self) -> Mapping[str, datetime]:

@@ -130,7 +130,8 @@ async def test_a_killed_engine_leaves_a_house_that_the_guard_gives_back(run_hous
         processes.engine.send_signal(signal.SIGKILL)
         await wait_for(lambda: not processes.charges and processes.rooms_are_own, RELEASED_WITHIN_S)
         assert asyncio.get_running_loop().time() - began < RELEASED_WITHIN_S
-        report = await wait_for(lambda: read_json(processes.folder.guarded), 60)
+        await wait_for(lambda: "why" in read_json(processes.folder.guarded), 60)
+        report = read_json(processes.folder.guarded)
         assert report["all_back"], report
         assert "died" in report["why"]
 
@@ -171,6 +172,22 @@ async def test_an_engine_that_hung_went_on_and_then_died_is_given_back_twice(
         assert "died" in read_json(folder.guarded)["why"]
         watching.cancel()
         await asyncio.wait([watching])
+        assert read_json(folder.guarded)["watches_since"] is None
+        assert set(folder.given_back()) == {"heating"}
+
+
+async def test_a_guard_shows_that_it_watches_before_it_has_anything_to_do(tmp_path: Path, example_house: Path) -> None:
+    blueprint = blueprint_of(small_house_file(example_house, tmp_path, "mqtt://127.0.0.1:1"))
+    folder = blueprint.folder.make()
+    before = {"devices": {"heating": "read back"}, "ended": instant(SystemClock().now())}
+    write_json(folder.guarded, before)
+    watching = asyncio.create_task(GuardProcess(blueprint).run())
+    await wait_for(lambda: read_json(folder.guarded).get("watches_since"), 10)
+    assert read_json(folder.guarded)["pid"] == os.getpid()
+    assert set(folder.given_back()) == {"heating"}
+    watching.cancel()
+    await asyncio.wait([watching])
+    assert read_json(folder.guarded) == before | {"pid": None, "watches_since": None}
 
 
 @pytest.mark.slow
@@ -182,8 +199,10 @@ async def test_sigterm_gives_everything_back_and_ends_the_guard(run_house: Calla
         assert not processes.charges
         assert processes.folder.ended_orderly(processes.folder.session)
         guard = read_json(processes.folder.guard)["pid"]
+        await wait_for(lambda: "watches_since" in read_json(processes.folder.guarded), 20)
         await wait_for(lambda: not Path(f"/proc/{guard}").exists() or "Z" in _state(guard), 20)
-        assert not processes.folder.guarded.exists()
+        await wait_for(lambda: read_json(processes.folder.guarded)["watches_since"] is None, 20)
+        assert processes.folder.given_back() == {}
 
 
 def _state(pid: int) -> str:
