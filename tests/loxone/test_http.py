@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pems_heating_loxone.encoding import OverrideWords
+from pems_heating_loxone.http import LoxoneHttp
 
 from pems_core.domain import NotDelivered, Stage
 from pems_core.simulation.devices.miniserver_controller import loxone_time, loxone_uuid
 from pems_core.simulation.devices.miniserver_http import MiniserverHttp
-from pems_heating_loxone.encoding import OverrideWords
-from pems_heating_loxone.http import LoxoneHttp
 
 from .bench import Bench, over_http, running
 
