@@ -7,15 +7,13 @@ from .modbus_errors import LeftAlone
 
 FAILURES = 5
 """In a row, until no more is asked."""
-SHORTEST_PAUSE_S = 15.0
-LONGEST_PAUSE_S = 120.0
-"""Of the clock; a device that comes back is to be given back to its own control, if need be, within minutes."""
-DOUBLINGS = 8
-"""The pause is at its longest by then; a power of thousands would be no number any more."""
+PAUSE_S = 15.0
+"""Of the clock, and no longer after hours: with the pause of a poll and that of a command after it, a device that comes
+back is told again within a minute."""
 
 
 class Breaker:
-    """Opens after some failures in a row and then lets one request through after each of ever longer pauses.
+    """Opens after some failures in a row and then lets one request through after each pause.
 
     Gateways hang until they are switched off and on (protocols A.1 "Gateways", trap 15): what else waits for the
     answers of a dead one keeps others waiting.
@@ -58,8 +56,7 @@ class Breaker:
         self._failures += 1
         if self._failures < FAILURES:
             return
-        pause_s = min(SHORTEST_PAUSE_S * 2.0 ** min(self._failures - FAILURES, DOUBLINGS), LONGEST_PAUSE_S)
-        self._open_until_s = self._clock.elapsed_s() + pause_s
+        self._open_until_s = self._clock.elapsed_s() + PAUSE_S
         since = self._alert.since if self._alert else self._clock.now()
         text = f"no answer {self._failures} times in a row, the last time: {why}"
         self._alert = Alert(Severity.CRITICAL, self._place, text, since)
