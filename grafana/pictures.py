@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import matplotlib.dates as mdates
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, Wedge
@@ -163,21 +164,22 @@ def _lines(axes: Axes, said: Answer) -> None:
     overrides = _overrides(said.panel)
     other: Axes | None = None
     stacked = custom.get("stacking", {}).get("mode") == "normal"
+    bars = custom.get("drawStyle") == "bars"
     columns = [c for c in said.courses if c.values]
     styles = []
     for k, course in enumerate(columns):
         own = overrides.get(course.name, {})
         colour = own.get("color", {}).get("fixedColor", PALETTE[k % len(PALETTE)])
         styles.append((COLOURS.get(colour, colour), own))
-    if stacked:
+    if stacked and columns:
         times = [mdates.date2num(t) for t in columns[0].times]
-        axes.stackplot(
-            times,
-            *[_fit(c, columns[0].times) for c in columns],
-            colors=[c for c, _ in styles],
-            alpha=0.75,
-            labels=[c.name for c in columns],
-        )
+        fitted = np.array([_fit(c, columns[0].times) for c in columns])
+        colours = [colour for colour, _ in styles]
+        if bars:
+            for course, colour, values, below in zip(columns, colours, fitted, fitted.cumsum(0) - fitted, strict=True):
+                axes.bar(times, values, 0.8, below, align="edge", color=colour, label=course.name, alpha=0.9)
+        else:
+            axes.stackplot(times, *fitted, colors=colours, alpha=0.75, labels=[course.name for course in columns])
         columns = []
     width = 0.8 / max(1, len([c for c, (_, own) in zip(columns, styles, strict=False)])) if columns else 1
     for k, (course, (colour, own)) in enumerate(zip(columns, styles, strict=False)):
@@ -188,7 +190,7 @@ def _lines(axes: Axes, said: Answer) -> None:
             _dress(other, own.get("unit", unit))
         times = [mdates.date2num(t) for t in course.times]
         values = [float("nan") if v is None else v for v in course.values]
-        if custom.get("drawStyle") == "bars":
+        if bars:
             numbers = [t + (k + 0.1) * width for t in times]
             target.bar(numbers, values, width=width * 0.9, color=colour, label=course.name, align="edge", alpha=0.9)
         else:

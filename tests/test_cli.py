@@ -92,6 +92,16 @@ def _python(program: str) -> str:
     return done.stdout + done.stderr
 
 
+def test_a_section_that_only_some_commands_need_is_asked_for_by_name(tmp_path: Path) -> None:
+    house = tmp_path / "pems.toml"
+    house.write_text("[site]\nlatitude = 49.2\nlongitude = 16.6\n[grid]\nimport_limit_kw = 17.0\n", encoding="utf-8")
+
+    done = CliRunner().invoke(pems, ["nodered", "--house", str(house)])
+
+    assert done.exit_code == 2
+    assert f"mqtt: missing in {house}; this needs a [mqtt] section" in done.output
+
+
 def test_a_command_starts_without_what_it_does_not_need() -> None:
     """Statistics, sun, web and trees are half of the time in which a command would start, and come along unseen."""
     code = "import sys; import pems_core.commands.explain; from pems_core.plugins import load_plugins; load_plugins()"

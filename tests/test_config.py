@@ -462,6 +462,11 @@ class TestOverlays:
         assert (production[SolverSection].name, production[SolverSection].gap) == ("cbc", 0.5)
         assert [file.name for file in production.files] == ["pems.toml", "pems.production.toml"]
 
+    def test_and_house_files_may_begin_with_the_mark_of_an_editor(self, tmp_path: Path) -> None:
+        path = tmp_path / "pems.toml"
+        path.write_text(PLACE, encoding="utf-8-sig")
+        assert load_config(path, DEVICES, {}).files == (path,)
+
     def test_are_optional(self, tmp_path: Path) -> None:
         path = tmp_path / "pems.toml"
         path.write_text(PLACE, encoding="utf-8")

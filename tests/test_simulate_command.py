@@ -84,3 +84,12 @@ def test_a_zipped_scenario_that_was_cut_off_is_told(house: Path) -> None:
 
     assert done.exit_code == 2
     assert done.output.startswith("cut.csv.gz cannot be read")
+
+
+def test_without_a_number_of_days_a_scenario_is_run_to_its_end(house: Path) -> None:
+    flows = house.with_name("flows.csv")
+    done = simulate(house, "--scenario", str(HOURLY), "--export", str(flows), "--no-bound", "--no-baselines")
+
+    assert done.exit_code == 0, done.output
+    assert "2 days" in done.output
+    assert flows.read_text(encoding="utf-8").splitlines()[-1].startswith("2025-01-16T22:45")

@@ -62,6 +62,8 @@ class Dispatcher:
             async with asyncio.TaskGroup() as tasks:
                 for conductor in self._conductors.values():
                     tasks.create_task(self._keep_running(conductor))
+                # A house without devices to reach is planned all the same.
+                await asyncio.Event().wait()
         finally:
             self._running = False
 

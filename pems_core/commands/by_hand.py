@@ -125,8 +125,12 @@ def override(house: Path, chosen: Override) -> str:
     """Keep an override for when the engine runs."""
     with alone(house) as its:
         its.overrides.set(chosen)
-    name = f"{chosen.device}/{chosen.control}"
-    return f"{name} is kept as {chosen.value} until {chosen.valid_until.isoformat()}; it acts once `pems run` runs"
+        allowed = its.stages.allowed(chosen.device)
+    until = chosen.valid_until.astimezone(its.blueprint.house.site.zone)
+    acts = "it acts once `pems run` runs"
+    if allowed is not None and chosen.control not in allowed:
+        acts = f"but the stage of {chosen.device} does not let PEMS use it, see `pems stage`"
+    return f"{chosen.device}/{chosen.control} is kept as {chosen.value} until {until:%Y-%m-%d %H:%M %Z}; {acts}"
 
 
 def clear(house: Path, device: str, control: str) -> str:

@@ -43,6 +43,7 @@ def check(house: Path, defaults: bool, connect: bool, hours: float | None, relea
     plugins = load_plugins()
     config = load_config(house, declared_sections(plugins), os.environ)
     blueprint = Blueprint(config, plugins, SystemClock(), house.parent)
+    require_state_folder(blueprint.folder.path)
     addresses = len(blueprint.post)
     show(Console(), config, blueprint.house.house.devices, defaults)
     if addresses:
@@ -53,12 +54,25 @@ def check(house: Path, defaults: bool, connect: bool, hours: float | None, relea
         inspect(blueprint, hours, release)
 
 
+def require_state_folder(path: Path) -> None:
+    """Find out, without making it, whether PEMS may keep its state there.
+
+    :raises ConfigError: if it may not.
+    """
+    there = next(place for place in (path, *path.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError([f"state.folder: found {path}; allowed: a folder that PEMS may make and write in"])
+
+
 def inspect(blueprint: Blueprint, hours: float | None, release: bool) -> None:
     """Listen, and print what was found.
 
     :raises EngineRuns: if the house is in an engine's hands.
     """
     folder = blueprint.folder
+    if not blueprint.house.house.devices:
+        click.echo("there is no device to listen to")
+        return
     if folder.engine_lives:
         raise EngineRuns(f"{folder.path}: an engine runs this house; what it reads is on {blueprint.prefix}/state/#")
     length_s = LISTEN_S if hours is None else hours * 3600

@@ -36,11 +36,12 @@ def explain(
 ) -> None:
     """Say why the house did at TIME what it did, and what other choices would have cost.
 
-    TIME is the house's own, such as 2025-01-15T17:30. Nothing is asked of a running engine.
+    TIME is the house's own, such as 2025-01-15T17:30, or 17:30 for when it last was that. Nothing is asked of a running
+    engine.
     """
     built, kept = opened(house, ledger)
     with kept:
-        at = instant(time, "TIME", built)
+        at = instant(time, "TIME", built, kept)
         cycle = kept.cycle(kept.cycle_at(at))
     then = house_of(cycle, built)
     choices = [choice_from(text, then, timedelta(hours=hours)) for text in instead]

@@ -16,11 +16,13 @@ from pems_core.reporting import html_report, overview, results_table
 from pems_core.reporting.result import Report
 from pems_core.simulation.experiment import BASELINES, Experiment
 from pems_core.simulation.outlook import ForecastQuality
+from pems_core.simulation.scenario import Scenario
 
 from .inputs import house_from, moment, scenario_from
 from .options import HOUSE_HELP, SEED, Share, require_writable
 from .own_forecasts import own_forecasters
 
+DAYS = 3.0
 MOST_DAYS = 3660
 EXPORTED = (
     "grid_import_kw",
@@ -42,7 +44,7 @@ EXPORTED = (
 )
 @click.option("--recording", help="A recorded week under PEMS_DATA instead, such as winter or spring.")
 @click.option("--start", help="Local day or UTC time to start at. [the scenario's first day after its history]")
-@click.option("--days", type=float, default=3.0, show_default=True)
+@click.option("--days", type=float, help=f"How long. [{DAYS:g}, or as long as the scenario lasts]")
 @click.option("--strategy", help="Strategy to run. [what the house file says]")
 @click.option(
     "--forecast",
@@ -75,7 +77,7 @@ def simulate(
     scenario: Path | None,
     recording: str | None,
     start: str | None,
-    days: float,
+    days: float | None,
     strategy: str | None,
     forecast: str,
     every: int,
@@ -95,13 +97,15 @@ def simulate(
     if ledger is not None and ledger.exists():
         raise ConfigError([f"--ledger: found {str(ledger)!r}, which exists; allowed: a new file"])
     built = house_from(house)
-    series, begins = scenario_from(built, scenario, recording, require_days(days), seed)
+    asked = DAYS if days is None else require_days(days)
+    series, begins = scenario_from(built, scenario, recording, asked, seed)
     learned = ForecastQuality(forecast) is ForecastQuality.LEARNED
+    begins = begins if start is None else moment(start, "--start", built)
     experiment = Experiment(
         house=built,
         scenario=series,
-        start=begins if start is None else moment(start, "--start", built),
-        days=days,
+        start=begins,
+        days=asked if days is not None else min(asked, days_left(series, begins)),
         forecast=ForecastQuality(forecast),
         strategy=strategy,
         every=timedelta(minutes=every),
@@ -115,6 +119,12 @@ def simulate(
     )
     done = run_with_progress(experiment)
     hand_over(done, report, export, picture)
+
+
+def days_left(scenario: Scenario, start: datetime) -> float:
+    """Whole quarter hours from a start to the end of a scenario [days]; a day if there are none."""
+    left = (scenario.end - start) // QUARTER
+    return left * (QUARTER / timedelta(days=1)) if left > 0 else 1.0
 
 
 def require_days(days: float) -> float:

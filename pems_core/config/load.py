@@ -92,14 +92,17 @@ def load_config(path: Path, declared: Declared, environ: Mapping[str, str]) -> C
 
 
 def load_section(path: Path, name: str, model: type[S], environ: Mapping[str, str]) -> S:
-    """Validate one section of a house file that may be left out, whatever else is wrong in it.
+    """Validate one section of a house file, whatever else is wrong in it.
 
-    :raises ConfigError: if the file cannot be read, or with one line for each fault of the section.
+    :raises ConfigError: if the file cannot be read, or lacks the section and it has no defaults; else with one line for
+        each of its faults.
     """
     merged, _ = _read_all(path, environ)
     found, faults = _section(name, model, merged, Surroundings(environ, path.parent))
     if faults:
         raise ConfigError(faults)
+    if not found:
+        raise ConfigError([f"{name}: missing in {path}; this needs a [{name}] section, see pems.example.toml"])
     return Config({model: found})[model]
 
 
@@ -122,7 +125,8 @@ def _read_all(path: Path, environ: Mapping[str, str]) -> tuple[Raw, tuple[Path, 
 
 def _read(path: Path) -> tuple[Raw, list[str]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors write a mark before the first character.
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         return {}, [f"{path}: cannot be read: {error.strerror}; a house file is needed, see pems.example.toml"]
     except UnicodeDecodeError as error:

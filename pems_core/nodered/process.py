@@ -65,7 +65,7 @@ class NodeRed:
         words = [str(node()), str(program(self.version)), "--settings", str(FOLDER / "settings.cjs")]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *words, "--userDir", str(self.folder), str(flows),
+                *words, "--userDir", str(self.folder.absolute()), str(flows.absolute()),
                 stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, env=self._environ(), cwd=FOLDER,
                 start_new_session=True,
             )  # fmt: skip

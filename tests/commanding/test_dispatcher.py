@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
+import pytest
+
 from pems_core.domain import Command, NotDelivered, Severity, Stage, Value, WornOut
 
 from .plain import MINUTE, battery_at
@@ -252,3 +254,11 @@ async def test_a_room_that_refuses_does_not_stop_the_others(tmp_path: Path) -> N
         assert "kitchen_relay rejected" in house.alerts("heating")
         await house.pass_minutes(30)
         assert len(house.seen("heating", Stage.REJECTED)) == 1, "a refused command is not repeated"
+
+
+async def test_a_house_without_devices_goes_on(tmp_path: Path) -> None:
+    """Its plans are worth something all the same; a task that ends would take the engine with it."""
+    house = House(tmp_path, devices=[])
+    async with house:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(house._task), 0.2)

@@ -93,6 +93,15 @@ def test_explain_tells_why_and_why_not(day: Written) -> None:
     assert "CZK" in done.output
 
 
+@pytest.mark.parametrize(("said", "hours"), [("17:20", 17), ("0:05", 0), ("23:30", 23)])
+def test_explain_takes_a_time_as_pages_show_it(day: Written, said: str, hours: int) -> None:
+    at = day.start + hours * HOUR
+    done = CliRunner().invoke(pems, ["explain", said, "--house", str(day.house_file), "--ledger", str(day.path)])
+
+    assert done.exit_code == 0, done.output
+    assert f"planned at {at.astimezone(day.house.site.zone):%H:%M}" in done.output
+
+
 def test_what_cannot_be_chosen_is_told_with_what_can(day: Written) -> None:
     for text, told in (
         ("inverter.mode", "device.control=value"),

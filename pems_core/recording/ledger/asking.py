@@ -128,6 +128,16 @@ class Asking(LedgerFile):
         )
         return {date.fromisoformat(day): json.loads(content) for day, content in rows}
 
+    def newest_at(self) -> datetime:
+        """When the newest cycle began.
+
+        :raises NotRecorded: if there is none.
+        """
+        [[at]] = self._database.must_read("SELECT max(at) FROM cycles")
+        if at is None:
+            raise NotRecorded(f"{self.path}: no cycle is recorded")
+        return instant(at)
+
     def _reach(self) -> str:
         rows = self._database.must_read("SELECT min(number), max(number), min(at), max(at) FROM cycles")
         first, last, begin, end = rows[0]
