@@ -34,9 +34,13 @@ LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 6.0
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 STANDING: Sequence[Ask] = (("inverter", "mode", "battery_first"), ("inverter", "battery_charge_grid", True))
 """Overrides under which a power of charging means something."""
-DEVICE_TYPE, EXPORT = (3, 43, 1), (3, 122, 2)
-POLLED = {DEVICE_TYPE, EXPORT, (3, 1070, 39), (4, 0, 38), (4, 91, 28), (4, 1000, 60), (4, 1062, 38)}
-"""Function, address and count of what a poll of an SPH asks for; anything else is of a command."""
+Request = tuple[int, int, int]
+"""Function, address and count of a request over Modbus."""
+POLL: Sequence[Request] = (
+    *((3, 43, 1), (3, 122, 2), (3, 1070, 39)),
+    *((4, 0, 38), (4, 91, 28), (4, 1000, 60), (4, 1062, 38)),
+)
+"""What a poll of an SPH asks for, in this order; a command reads some of it, too, before it writes."""
 SPACING_S = 1.0
 OIG_COMMANDS = "energy/solar/command/"
 OIG_READS = ("get", "list")
@@ -236,10 +240,10 @@ class Watcher:
         return min(times, default=None)
 
     def _first_asked(self, began_s: float) -> tuple[float | None, float | None]:
-        since = [r for r in self._found.server.log[-60:] if r.at_s > began_s]
-        asked = [(r.function, r.address, r.count) for r in since]
-        before = [None, *asked]
-        caused = [r.at_s - began_s for r, now, last in zip(since, asked, before, strict=False) if of_command(now, last)]
+        log = self._found.server.log[-60:]
+        of_commands = which_are_of_commands([(r.function, r.address, r.count) for r in log])
+        since = [r for r in log if r.at_s > began_s]
+        caused = [r.at_s - began_s for r, of in zip(log, of_commands, strict=True) if of and r.at_s > began_s]
         writes = [r.at_s - began_s for r in since if r.values]
         return min(caused, default=None), min(writes, default=None)
 
@@ -251,13 +255,24 @@ class Watcher:
         return _seconds_until_read_back(lines, at)
 
 
-def of_command(asked: tuple[int, int, int], before: tuple[int, int, int] | None) -> bool:
-    """Whether a request is none of a poll; both read the export limit, a poll only right after the device type.
+def which_are_of_commands(asked: Sequence[Request]) -> Sequence[bool]:
+    """For each request, whether it is none of a poll: polls ask in their order, and commands go between.
 
-    >>> of_command((3, 122, 2), (3, 43, 1)), of_command((3, 122, 2), (4, 0, 38)), of_command((4, 0, 38), None)
-    (False, True, False)
+    A read that both might have made counts as the poll's, and the next alike as the command's.
+
+    >>> which_are_of_commands([(3, 122, 2), (3, 1070, 39), (3, 1070, 39), (3, 1090, 1), (4, 0, 38)])
+    [False, False, True, True, False]
+    >>> which_are_of_commands([(4, 1062, 38), (3, 122, 2), (3, 43, 1), (3, 122, 2)])
+    [False, True, False, False]
     """
-    return asked not in POLLED or (asked == EXPORT and before != DEVICE_TYPE)
+    found: list[bool] = []
+    expected = None
+    for request in asked:
+        of_poll = request in POLL and (expected is None or request in (expected, POLL[0]))
+        found.append(not of_poll)
+        if of_poll:
+            expected = POLL[(POLL.index(request) + 1) % len(POLL)]
+    return found
 
 
 def _both(seconds: float | None) -> tuple[float | None, float | None]:
