@@ -16,7 +16,7 @@ import click
 
 from pems_core.commanding.store import Store
 
-from .live_plant import SHORT_HORIZON, Plant, folder, plant
+from .live_plant import PATIENT_S, SHORT_HORIZON, Plant, folder, plant
 from .rows import Bar, Row
 from .setting import Benchmark, Setting
 
@@ -101,7 +101,7 @@ class Nursery:
 
     async def _said(self) -> bytes:
         assert self._process.stdout is not None
-        return await asyncio.wait_for(self._process.stdout.readline(), 120.0)
+        return await asyncio.wait_for(self._process.stdout.readline(), PATIENT_S)
 
 
 @asynccontextmanager
