@@ -258,18 +258,19 @@ class Watcher:
 def which_are_of_commands(asked: Sequence[Request]) -> Sequence[bool]:
     """For each request, whether it is none of a poll: polls ask in their order, and commands go between.
 
-    A read that both might have made counts as the poll's, and the next alike as the command's.
+    A read that both might have made counts as the poll's; of two alike in a row the first is the command's, which goes
+    before what a poll waits to ask.
 
     >>> which_are_of_commands([(3, 122, 2), (3, 1070, 39), (3, 1070, 39), (3, 1090, 1), (4, 0, 38)])
-    [False, False, True, True, False]
+    [False, True, True, True, False]
     >>> which_are_of_commands([(4, 1062, 38), (3, 122, 2), (3, 43, 1), (3, 122, 2)])
     [False, True, False, False]
     """
     found: list[bool] = []
     expected = None
-    for request in asked:
+    for request, after in zip(asked, [*asked[1:], None], strict=True):
         of_poll = request in POLL and (expected is None or request in (expected, POLL[0]))
-        found.append(not of_poll)
+        found.append(not of_poll or request == after)
         if of_poll:
             expected = POLL[(POLL.index(request) + 1) % len(POLL)]
     return found
