@@ -108,7 +108,7 @@ def placed(house: HouseFile, scenario: Scenario, at: datetime, levels: Mapping[s
 
 
 def levels_at(ledger: Ledger, house: HouseFile, at: datetime) -> dict[str, float]:
-    """What was stored at an instant, as measured and estimated nearest to it.
+    """What was stored at an instant, as measured and estimated nearest to it, and how relays stood before it.
 
     :raises NotRecorded: if nothing was known of it within an hour.
     """
@@ -133,7 +133,23 @@ def levels_at(ledger: Ledger, house: HouseFile, at: datetime) -> dict[str, float
     missing = sorted(set(names) - set(found))
     if missing:
         raise NotRecorded(f"{at:%Y-%m-%d %H:%M}Z: what was stored is not recorded: {', '.join(missing[:3])}")
-    return found
+    return found | _relays_before(ledger, house, at)
+
+
+def _relays_before(ledger: Ledger, house: HouseFile, at: datetime) -> dict[str, float]:
+    """The share of the last minutes in which each relay was on, as far as it is known.
+
+    Within its hysteresis a thermostat goes on as it was: a room that was being heated at midnight still is.
+    """
+    rooms = {
+        f"{device}.{room.name}_relay": f"{device}/{room.name}_relay"
+        for device, spec in house.equipment.items()
+        if isinstance(spec, HeatingSpec)
+        for room in spec.rooms
+    }
+    frame = ledger.telemetry(list(rooms.values()), at - HOUR, at)
+    known = {name: frame[point].dropna() for name, point in rooms.items()}
+    return {name: float(series.iloc[-1]) for name, series in known.items() if not series.empty}
 
 
 def _flows(ledger: Ledger, day: date, start: datetime, end: datetime) -> tuple[pd.DataFrame, float]:

@@ -177,7 +177,8 @@ class SimulatedHouse:
     def stand(self, levels: Mapping[str, float]) -> None:
         """Stand as another house stood.
 
-        :param levels: `<inverter>.soc`, `<heating>.<room>_c`, `<heating>.<room>_slab_c`; what is left out stays.
+        :param levels: `<inverter>.soc`, and of rooms `<heating>.<room>_c`, `_slab_c` and `_relay`, which is 1 while on;
+            what is left out stays.
         """
         soc = levels.get(f"{self._inverter_name}.soc")
         if soc is not None:
@@ -186,6 +187,8 @@ class SimulatedHouse:
             thermal, name = self._heating.thermal, f"{self._heating_name}.{room}"
             thermal.air_c[i] = levels.get(f"{name}_c", thermal.air_c[i])
             thermal.slab_c[i] = levels.get(f"{name}_slab_c", thermal.slab_c[i])
+            if (relay := levels.get(f"{name}_relay")) is not None:
+                self._heating.stand(i, on=relay > 0.5)
 
     def recalibrate(self, soc: float) -> None:
         """Set the state of charge, 0..1, as when a battery finds that it holds more or less than it thought."""

@@ -34,6 +34,17 @@ def books(day: Written) -> DayBooks:
         return Bookkeeper(ledger, day.house).books(FIRST)
 
 
+def test_a_room_that_is_heated_at_midnight_is_heated_on(tmp_path: Path) -> None:
+    """Within its hysteresis a thermostat does as before; a twin that began cold would pay for a heating of its own."""
+    run = written(tmp_path, days=6.0, strategy="thermostat_only", begin=date(2025, 4, 1))
+
+    with run.ledger() as ledger:
+        found = Bookkeeper(ledger, run.house, ["thermostat_only"]).books(date(2025, 4, 6))
+
+    assert run.report.subject.flows["heating_kw"].loc["2025-04-05T21:45Z":"2025-04-05T22:15Z"].min() > 0
+    assert found.saved("thermostat_only") == pytest.approx(0.0, abs=0.05 * found.actual.net)
+
+
 def test_the_bill_is_what_the_simulated_house_paid(day: Written, books: DayBooks) -> None:
     run = day.report.subject
 
