@@ -34,6 +34,7 @@ LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 6.0
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 STANDING: Sequence[Ask] = (("inverter", "mode", "battery_first"), ("inverter", "battery_charge_grid", True))
 """Overrides under which a power of charging means something."""
+WRITES = (6, 16)
 Request = tuple[int, int, int]
 """Function, address and count of a request over Modbus."""
 POLL: Sequence[Request] = (
@@ -258,10 +259,12 @@ class Watcher:
 def which_are_of_commands(asked: Sequence[Request]) -> Sequence[bool]:
     """For each request, whether it is none of a poll: polls ask in their order, and commands go between.
 
-    A read that both might have made counts as the poll's; of two alike in a row the first is the command's, which goes
-    before what a poll waits to ask.
+    A read that both might have made counts as the poll's, but for one right before a write, and the first of two alike
+    in a row: nothing comes between what a command reads and what it writes.
 
     >>> which_are_of_commands([(3, 122, 2), (3, 1070, 39), (3, 1070, 39), (3, 1090, 1), (4, 0, 38)])
+    [False, True, False, True, False]
+    >>> which_are_of_commands([(3, 122, 2), (3, 1070, 39), (16, 1090, 1), (3, 1090, 1), (3, 1070, 39)])
     [False, True, True, True, False]
     >>> which_are_of_commands([(4, 1062, 38), (3, 122, 2), (3, 43, 1), (3, 122, 2)])
     [False, True, False, False]
@@ -270,8 +273,8 @@ def which_are_of_commands(asked: Sequence[Request]) -> Sequence[bool]:
     expected = None
     for request, after in zip(asked, [*asked[1:], None], strict=True):
         of_poll = request in POLL and (expected is None or request in (expected, POLL[0]))
-        found.append(not of_poll or request == after)
-        if of_poll:
+        found.append(not of_poll or request == after or (after is not None and after[0] in WRITES))
+        if not found[-1]:
             expected = POLL[(POLL.index(request) + 1) % len(POLL)]
     return found
 
