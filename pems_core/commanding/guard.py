@@ -31,9 +31,14 @@ __all__ = ["Action", "Guard", "Refusal", "Verdict"]
 
 STALE_AFTER = timedelta(minutes=10)
 """Twice the age at which a device's state is not believed any more (protocols D.6)."""
-UNWELL = frozenset({"fault", "off_grid", "self_test", "update", "off"})
 RECOVERY = timedelta(minutes=5)
 """After the grid was lost or a unit was unwell it is left alone this long (protocols E.49)."""
+UNWELL: Mapping[str, timedelta] = {
+    **dict.fromkeys(("fault", "off_grid", "self_test", "update"), RECOVERY),
+    # A unit that was not heard of slept, or its line hung. Had the grid been lost, it would tell so when it is back.
+    "off": timedelta(0),
+}
+"""By status in which nothing is commanded: for how long neither once it is over."""
 
 
 class Action(StrEnum):
@@ -108,7 +113,7 @@ class Guard:
             if status is None or status.quality is not Quality.GOOD:
                 continue
             if status.value in UNWELL:
-                self._unwell[name] = str(status.value), state.now + RECOVERY
+                self._unwell[name] = str(status.value), state.now + UNWELL[str(status.value)]
             elif name in self._unwell and state.now >= self._unwell[name][1]:
                 del self._unwell[name]
                 back.add(name)

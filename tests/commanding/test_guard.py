@@ -361,6 +361,15 @@ def test_a_unit_that_is_unwell_is_left_alone_until_five_minutes_after(tmp_path: 
     assert judged(house, "inverter", CHARGE).action is Action.SEND
 
 
+def test_a_unit_that_was_not_heard_of_is_commanded_as_soon_as_it_is_well_again(tmp_path: Path) -> None:
+    """Its gateway hung for minutes, or it slept at night; the grid was there all the time."""
+    house = House(tmp_path, speed=1.0)
+    house.saw({"inverter/status": ("off", "")})
+    assert judged(house, "inverter", CHARGE).action is Action.NOTHING
+    house.saw({"inverter/status": ("normal", "")})
+    assert judged(house, "inverter", CHARGE).action is Action.SEND
+
+
 class TestWear:
     """Writes to memory that wears out."""
 
