@@ -67,9 +67,12 @@ def foreseen(setting: Setting) -> Iterator[Row]:
             loop = walked(prior, measured, 28 * 24, 21 * 24, 36, learn_from_h=42 * 24, **settings)  # type: ignore[arg-type]
             homes.setdefault(words, []).append(loop)
             yield from _one(f"citylearn_vt home {home} (simulated){words}", loop, None)
+        told = float((setpoints[0] - measured.air_c).abs().to_numpy()[28 * 24 :].mean())
+        yield Row(f"citylearn_vt home {home} (simulated), its setpoint taken for its temperature: MAE", told, "°C")
     for words, loops in homes.items():
         good = sum(float(home.by_room_k.mean()) <= 0.5 for home in loops)
-        bar = Bar(">=", 6) if "setpoints" in words else None
+        # A simulated room is at its setpoint: who knows that ahead is told the answer, so that the bar is not for him.
+        bar = Bar(">=", 6) if words == WITH[True] else None
         yield Row(f"citylearn_vt{words}: homes with at most 0.5 °C, of 8", good, "", bar)
 
 
