@@ -15,6 +15,7 @@ import pandas as pd
 from pems_forecasters.learned import base_load, pv, spot_price
 from pems_forecasters.learned import given as correction
 from pems_forecasters.learned.given import Supplied
+from pems_forecasters.learned.trees import QUANTILES
 from pems_forecasters.learned.wall_clock import DAY, Days, Places, issued
 
 from pems_core.config import PvSection
@@ -120,7 +121,8 @@ def pv_rows(setting: Setting) -> Iterator[Row]:
         truth, point = measured[known], predicted.loc[known, 0.5]
         sky = GOLDEN.sky(told[known], HALF_HOUR)
         by_day = (sky.position["apparent_zenith"] < 90).to_numpy()
-        habit = truth.groupby([truth.index.month, truth.index.hour]).transform("mean")
+        at = pd.DatetimeIndex(truth.index)
+        habit = truth.groupby([at.month, at.hour]).transform("mean")
         rmse = _rmse(point, truth)
         yield Row(f"{name}: RMSE over 24 h", rmse, "% of peak", None if bar is None else Bar("<=", bar))
         yield Row(f"{name}: RMSE by daylight", _rmse(point[by_day], truth[by_day]), "% of peak")
@@ -132,7 +134,7 @@ def pv_rows(setting: Setting) -> Iterator[Row]:
         )
         yield Row(
             f"{name}: 80 % interval covers by daylight",
-            _covered(predicted[known][by_day].to_numpy(), truth[by_day].to_numpy()),
+            _covered(predicted[known][by_day].to_numpy(), np.asarray(truth[by_day], dtype=np.float64)),
             "%",
         )
 
@@ -163,7 +165,7 @@ def _year(measured: "pd.Series[float]", told: pd.DataFrame, months: int) -> pd.D
         model = pv.train(GOLDEN, measured[before], told[before], HALF_HOUR)
         tested = told[(told.index >= begin) & (told.index < end)]
         found = model.predict(GOLDEN, tested, HALF_HOUR, lately)
-        parts.append(pd.DataFrame(found, index=tested.index, columns=list(pv.QUANTILES)))
+        parts.append(pd.DataFrame(found, index=tested.index, columns=list(QUANTILES)))
     return pd.concat(parts).reindex(measured.index)
 
 

@@ -64,7 +64,7 @@ def foreseen(setting: Setting) -> Iterator[Row]:
             (WITH[True], {"residual": True}),
             (f"{WITH[True]} and setpoints", {"residual": True, "setpoints": setpoints}),
         ):
-            loop = walked(prior, measured, 28 * 24, 21 * 24, 36, learn_from_h=42 * 24, **settings)  # type: ignore[arg-type]
+            loop = walked(prior, measured, 28 * 24, 21 * 24, 36, learn_from_h=42 * 24, **settings)
             homes.setdefault(words, []).append(loop)
             yield from _one(f"citylearn_vt home {home} (simulated){words}", loop, None)
         told = float((setpoints[0] - measured.air_c).abs().to_numpy()[28 * 24 :].mean())

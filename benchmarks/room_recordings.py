@@ -94,7 +94,7 @@ def sides(
     position = sky.position
     elevation = np.radians(position["apparent_elevation"].to_numpy())
     azimuth = np.radians(position["azimuth"].to_numpy())
-    beam = np.clip(ghi - dhi, 0, None).to_numpy() / np.maximum(np.sin(elevation), 0.1)
+    beam = (ghi - dhi).clip(lower=0).to_numpy() / np.maximum(np.sin(elevation), 0.1)
     beam = np.where(elevation > 0.03, np.minimum(beam, 1000.0), 0.0)
     found = {"diffuse": dhi.to_numpy()}
     for name, degrees in (("east", 90), ("south", 180), ("west", 270)):

@@ -16,7 +16,7 @@ from pems_forecasters.quarters import onto, quarters_ahead, quarters_of
 from pems_forecasters.weather import TEMPERATURE
 
 from . import base_load
-from .trees import QUANTILES, Array, CannotLearn
+from .trees import QUANTILES, Array, CannotLearn, usable
 from .wall_clock import Days, ahead_of
 
 KNOWN_FOR = timedelta(days=35)
@@ -50,11 +50,7 @@ class LearnedLoad:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        if content is None:
-            return
-        model = base_load.LoadModel.from_json(content)
-        model.trees.require_usable()
-        self._known = model
+        self._known = usable(base_load.LoadModel, content)
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         # Tables take a moment to work out, in which nobody should have to wait.

@@ -14,7 +14,7 @@ from pems_forecasters.sun import PV
 
 from . import given
 from .forecasters import KNOWN_FOR, with_quantiles
-from .trees import CannotLearn
+from .trees import CannotLearn, usable
 from .wall_clock import Days, ahead_of
 
 
@@ -43,11 +43,8 @@ class SuppliedPv:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        if content is None:
-            return
-        model = given.Correction.from_json(content)
-        model.trees.require_usable()
-        self._known = model if model.better else None
+        model = usable(given.Correction, content)
+        self._known = model if model is not None and model.better else None
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         # Tables take a moment to work out, in which nobody should have to wait.

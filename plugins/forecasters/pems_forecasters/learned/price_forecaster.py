@@ -15,7 +15,7 @@ from pems_forecasters.prices import FEED_IN, IMPORT, SPOT
 from pems_forecasters.quarters import onto, quarters_ahead, quarters_of
 
 from . import spot_price
-from .trees import QUANTILES, Array, CannotLearn
+from .trees import QUANTILES, Array, CannotLearn, usable
 from .wall_clock import Days
 
 
@@ -48,11 +48,8 @@ class LearnedPrice:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        if content is None:
-            return
-        model = spot_price.PriceModel.from_json(content)
-        model.trees.require_usable()
-        self._known = model if model.better else None
+        model = usable(spot_price.PriceModel, content)
+        self._known = model if model is not None and model.better else None
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         # Tables take a moment to work out, in which nobody should have to wait.

@@ -16,7 +16,7 @@ from pems_forecasters.sun import CLOUDS_STAY_H, LEAST_SUN, PV, RECENT, share
 from . import pv
 from .forecasters import with_quantiles
 from .sky import weather_of
-from .trees import Array, CannotLearn
+from .trees import Array, CannotLearn, usable
 
 LATELY = timedelta(days=8)
 
@@ -52,11 +52,8 @@ class LearnedPv:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        if content is None:
-            return
-        model = pv.PvModel.from_json(content)
-        model.trees.require_usable()
-        self._known = model if model.better else None
+        model = usable(pv.PvModel, content)
+        self._known = model if model is not None and model.better else None
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         # Tables take a moment to work out, in which nobody should have to wait.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,31 @@ class Trees:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(tuple(data["features"]), {float(q): text for q, text in data["boosters"].items()})
+
+
+class Model(Protocol):
+    """What a forecaster learned, trees and what stands beside them."""
+
+    @property
+    def trees(self) -> Trees: ...
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self: ...
+
+
+M = TypeVar("M", bound=Model)
+
+
+def usable(kind: type[M], content: Mapping[str, Any] | None) -> M | None:
+    """The model that was kept; None if there is none.
+
+    :raises CannotLearn: if it cannot be used.
+    """
+    if content is None:
+        return None
+    model = kind.from_json(content)
+    model.trees.require_usable()
+    return model
 
 
 def grow(
