@@ -198,7 +198,8 @@ class Planner:
 
     def _in_force_checked(self, plan: Plan, state: SiteState, forecasts: Forecasts) -> Plan:
         """The plan, if the steps for which it is in force pass the verifier; the later ones only show what may come."""
-        self._checked(plan.in_force, state, forecasts.onto(plan.in_force.horizon))
+        begun = plan.in_force
+        self._checked(begun, state, forecasts.onto(begun.horizon))
         return plan
 
 
