@@ -1,10 +1,14 @@
 """The way to a real InfluxDB 1.6 and a real VictoriaMetrics (v2 write API), whatever becomes of them."""
 
+import gzip
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from click.testing import CliRunner
@@ -94,6 +98,75 @@ def test_what_a_killed_server_had_taken_but_not_kept_is_sent_again(victoria: Vic
     to.close(10)
     [times] = victoria.times("battery_soc").values()
     assert times == [round((START + k * STEP).timestamp() * 1000) for k in range(200 + AN_HOUR)]
+
+
+def test_a_server_that_died_and_came_back_between_two_writes_has_every_point(
+    victoria: VictoriaMetrics, tmp_path: Path
+) -> None:
+    """As under a supervisor that starts it again at once: no write fails, and yet what it had in memory is gone."""
+    to = writer(version_2(victoria.url), tmp_path)
+    for k in range(0, AN_HOUR, 10):
+        to.put(point(k + i) for i in range(10))
+    wait_for(lambda: to.waiting == 0, "the first points are not taken")
+    victoria.kill()
+    victoria.start()
+    to.put([point(AN_HOUR)])
+    wait_for(lambda: to.waiting == 0, "the next point is not taken")
+    to.close(10)
+    assert not to.alerts
+    [times] = victoria.times("battery_soc").values()
+    assert times == [round((START + k * STEP).timestamp() * 1000) for k in range(AN_HOUR + 1)]
+
+
+def test_a_server_that_ends_every_connection_without_a_word_takes_every_point(tmp_path: Path) -> None:
+    """Such as behind a proxy: that connections end is no sign there, and must not have the same points sent forever."""
+    with rude_server() as (port, bodies):
+        to = writer(InfluxSection(url=f"http://127.0.0.1:{port}", version=3, timeout_s=5.0), tmp_path)
+        for k in range(20):
+            to.put([point(k)])
+            wait_for(lambda: to.waiting == 0, "a point is not taken")
+        to.close(10)
+    sent = "\n".join(bodies).split("\n")
+    assert set(sent) == set(as_lines(point(k) for k in range(20)))
+
+
+@contextmanager
+def rude_server() -> Iterator[tuple[int, list[str]]]:
+    """Says yes to everything, and ends each connection after that without a word."""
+
+    class Rude(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            bodies.append(gzip.decompress(self.rfile.read(int(self.headers["Content-Length"]))).decode())
+            self.send_response(204)
+            self.end_headers()
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    bodies: list[str] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server.server_port, bodies
+        server.shutdown()
+
+
+def test_a_disk_that_hangs_costs_points_and_never_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pems_core.recording.influx.writer.MOST_QUEUED", 50)
+    disk = Event()
+    monkeypatch.setattr(Buffer, "add", lambda *_: disk.wait())
+    to = writer(version_1(f"http://127.0.0.1:{free_port()}"), tmp_path)
+    to.put([point(0)])
+    wait_for(lambda: not to._queue, "the first point is not taken from memory")
+    for k in range(100):
+        to.put([point(k)])
+    first = next(alert for alert in to.alerts if "were lost" in alert.text)
+    assert first.text.startswith("49 points were lost")
+    assert [alert for alert in to.alerts if "were lost" in alert.text] == [first]
+    disk.set()
+    to.close(10)
 
 
 def test_points_wait_on_the_disk_over_a_restart(influxdb: InfluxDb, tmp_path: Path) -> None:

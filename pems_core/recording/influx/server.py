@@ -1,13 +1,14 @@
 """One InfluxDB: 1.x by `/write`, 2.x and 3 by the v2 write API, all three asked in InfluxQL."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from influxdb_client import BucketRetentionRules, InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import make_headers
 
@@ -46,6 +47,10 @@ class Influx:
             retries=False,
         )
         self._api = self._client.api_client
+        self.broken_off = 0
+        """How often a connection had ended without a word when it was to be used again: the server may have died."""
+        pool = self._api.rest_client.pool_manager.connection_from_url(section.url)
+        pool.ConnectionCls = _telling(cast("type[HTTPConnection]", pool.ConnectionCls), self._breaks_off)
         self._basic: dict[str, str] = {}
         if section.user:
             password = section.password.get_secret_value() if section.password else ""
@@ -54,6 +59,9 @@ class Influx:
 
     def close(self) -> None:
         self._client.close()
+
+    def _breaks_off(self) -> None:
+        self.broken_off += 1
 
     def prepare(self) -> None:
         """Make the database and have it forget what is older than the retention, where the server lets PEMS do so.
@@ -181,6 +189,18 @@ class Influx:
     def _authority(self) -> Mapping[str, str]:
         token = self._section.token
         return self._basic or ({"Authorization": f"Token {token.get_secret_value()}"} if token else {})
+
+
+def _telling(kind: type[HTTPConnection], broken_off: Callable[[], None]) -> type[HTTPConnection]:
+    """Connections that tell when they are found ended; one that the server had said it would end is closed by then."""
+
+    def is_connected(connection: HTTPConnection) -> bool:
+        there = connection.sock is None or bool(kind.is_connected.__get__(connection))
+        if not there:
+            broken_off()
+        return there and connection.sock is not None
+
+    return type(kind.__name__, (kind,), {"is_connected": property(is_connected)})
 
 
 def _said(fault: ApiException) -> str:

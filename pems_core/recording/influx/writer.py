@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 
 from pems_core.clock import Clock
@@ -24,7 +24,10 @@ BATCH_POINTS = 5000
 """What InfluxDB's makers advise to send at once."""
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 60.0
 SETTLED_S = 60.0
-"""So long points are kept that were taken: a server that dies at once may not have them on its disk."""
+"""So long a server must have lived on before points that it took are forgotten: it may say yes before its disk has
+them. VictoriaMetrics brings to its disk every five seconds what it has in memory; InfluxDB does at once."""
+MOST_TURNS_BACK = 3
+"""Without an end between them: where every connection breaks off, that is no sign of a server that died."""
 MOST_QUEUED = 500_000
 """Points in memory; the thread takes them within seconds, unless the disk hangs."""
 REFUSED = "influxdb-refused.txt"
@@ -59,7 +62,10 @@ class InfluxWriter:
         self._retry_most_s = retry_most_s
         self._queue: deque[tuple[Point, ...]] = deque()
         self._queued = 0
-        self._lost = 0
+        self._counting = Lock()
+        """Two threads count what is queued."""
+        self._lost_points = 0
+        self._lost: Alert | None = None
         self._wake, self._ending = Event(), Event()
         self._thread = Thread(target=self._run, name="influxdb", daemon=True)
         self._server: Influx | None = None
@@ -67,6 +73,8 @@ class InfluxWriter:
         self._sent = 0
         """Number in the buffer up to which the server has said that it took everything."""
         self._settling: deque[tuple[float, int]] = deque()
+        self._broken_off = 0
+        self._turns_back = 0
         self._failures = 0
         self._again_s = 0.0
         self._away: Alert | None = None
@@ -84,11 +92,13 @@ class InfluxWriter:
         some = tuple(points)
         if not some:
             return
-        if self._queued > MOST_QUEUED:
-            self._lost += len(some)
+        with self._counting:
+            taken = self._queued <= MOST_QUEUED
+            self._queued += len(some) if taken else 0
+        if not taken:
+            self._drop(len(some))
             return
         self._queue.append(some)
-        self._queued += len(some)
         if self._queued > BATCH_POINTS:
             self._wake.set()
 
@@ -105,11 +115,14 @@ class InfluxWriter:
 
     @property
     def alerts(self) -> Sequence[Alert]:
-        found = [self._away, self._refused, self._crashed, *self._buffer.alerts]
-        if self._lost:
-            text = f"{self._lost} points were lost: the disk did not take them in time"
-            found.append(Alert(Severity.CRITICAL, PLACE, text, self._clock.now()))
+        found = [self._away, self._refused, self._crashed, self._lost, *self._buffer.alerts]
         return [alert for alert in found if alert is not None]
+
+    def _drop(self, count: int) -> None:
+        self._lost_points += count
+        since = self._lost.since if self._lost else self._clock.now()
+        text = f"{self._lost_points} points were lost: the disk did not take them in time"
+        self._lost = Alert(Severity.CRITICAL, PLACE, text, since)
 
     def _run(self) -> None:
         try:
@@ -133,7 +146,6 @@ class InfluxWriter:
         self._store()
         while monotonic() >= self._again_s and self._send_some():
             self._store()
-        self._settle()
         self._waiting = self._buffer.points_after(self._sent)
 
     def _store(self) -> None:
@@ -143,7 +155,8 @@ class InfluxWriter:
             points = self._queue.popleft()
             # Never counted less than there are, whoever looks between.
             self._waiting += len(points)
-            self._queued -= len(points)
+            with self._counting:
+                self._queued -= len(points)
             lines += as_lines(points)
             if len(lines) >= BATCH_POINTS:
                 self._buffer.add(lines)
@@ -155,6 +168,7 @@ class InfluxWriter:
         """Send the oldest points; true if there may be more to send."""
         batch = self._buffer.after(self._sent, BATCH_POINTS)
         if batch is None:
+            self._turns_back = 0
             return False
         try:
             self._prepare()
@@ -162,10 +176,29 @@ class InfluxWriter:
         except Away as fault:
             self._failed(str(fault))
             return False
+        self._failures, self._away = 0, None
+        if self._came_back():
+            self._begin_again()
+            return True
         self._sent = batch.number
         self._settling.append((monotonic(), batch.number))
-        self._failures, self._away = 0, None
+        self._settle()
         return True
+
+    def _came_back(self) -> bool:
+        """Whether the server may have died and come back since the write before, without being missed."""
+        assert self._server is not None
+        if self._server.broken_off == self._broken_off or self._turns_back >= MOST_TURNS_BACK:
+            return False
+        self._turns_back += 1
+        return True
+
+    def _begin_again(self) -> None:
+        """From the oldest that is kept: a server that died may have lost all of it."""
+        assert self._server is not None
+        self._sent, self._prepared = 0, False
+        self._settling.clear()
+        self._broken_off = self._server.broken_off
 
     def _prepare(self) -> None:
         if not self._prepared:
@@ -201,13 +234,12 @@ class InfluxWriter:
         pause_s = min(self._retry_most_s, RETRY_FIRST_S * 2.0 ** min(self._failures, 10))
         self._failures += 1
         self._again_s = monotonic() + pause_s
-        self._sent, self._prepared = 0, False
-        self._settling.clear()
+        self._begin_again()
         since: datetime = self._away.since if self._away else self._clock.now()
         self._away = Alert(Severity.WARNING, PLACE, f"{fault}; points wait on the disk", since)
 
     def _settle(self) -> None:
-        """Forget what the server has had for long enough."""
+        """Forget what the server had taken long enough before it took something again, without an end between."""
         through = 0
         while self._settling and monotonic() - self._settling[0][0] > SETTLED_S:
             through = self._settling.popleft()[1]
