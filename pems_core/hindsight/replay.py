@@ -81,6 +81,8 @@ def planned_house(cycle: Cycle, house: HouseFile) -> PlannedHouse:
     name = cycle.house.get("strategy", "")
     if name == house.house.strategy.name:
         return house.house
+    if name in house.rule_based:
+        raise PemsError(f"cycle {cycle.number} followed the rules {name!r}, which make no plan")
     strategy: Strategy | None = house.strategies.get(name)
     if strategy is None:
         raise PemsError(f"cycle {cycle.number} followed the strategy {name!r}, which is not there any more")

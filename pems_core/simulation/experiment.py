@@ -113,7 +113,7 @@ class Experiment:
                 written = WrittenRun(self.ledger, self.house, options, name, self.scenario, self.start)
                 witness = stack.enter_context(written)
             if isinstance(found, RuleBased):
-                controller = RuleController(found, house, outlook)
+                controller = RuleController(found, house, outlook, witness)
             else:
                 house = replace(house, strategy=found)
                 planner = Planner(house, options)

@@ -26,7 +26,8 @@ from pems_core.domain import (
     SiteState,
 )
 from pems_core.planning.decide import decisions
-from pems_core.planning.planner import Planner
+from pems_core.planning.planner import Planner, by_device
+from pems_core.planning.rollout import plan_from, roll_out
 from pems_core.planning.site import PlannedHouse
 from pems_core.protocols import RuleBased
 from pems_core.reporting.result import RunResult
@@ -54,7 +55,7 @@ class Witness(Protocol):
     """Writes down what happens in a closed loop."""
 
     def planned(self, report: CycleReport) -> None:
-        """A plan was made; its reasons are not worked out."""
+        """Something was decided, by a plan or by rules; its reasons are not worked out."""
 
     def passes(self, readings: Readings, state: SiteState) -> None:
         """A quarter hour begins, or the loop ends."""
@@ -98,13 +99,26 @@ class RuleController:
     rules: RuleBased
     house: PlannedHouse
     outlook: Foresight
+    witness: Witness | None = None
     _forecasts: Forecasts | None = None
 
     def decide(self, state: SiteState) -> Sequence[Decision]:
         if self._forecasts is None or state.now >= self._forecasts.horizon.start + RULE_FORECAST_EVERY:
             horizon = Horizon.uniform(state.now, QUARTER, RULE_HORIZON // QUARTER)
             self._forecasts = self.outlook.forecasts(state.now, horizon)
-        return self.rules.decide(self.house.devices, state, self._forecasts, self._forecasts.horizon.step_at(state.now))
+        known, t = self._forecasts, self._forecasts.horizon.step_at(state.now)
+        decided = self.rules.decide(self.house.devices, state, known, t)
+        if self.witness is not None:
+            ahead = known.onto(Horizon.uniform(state.now, QUARTER, known.horizon.steps - t))
+            self.witness.planned(CycleReport(state, ahead, self._step_of(decided, state, ahead), decided))
+        return decided
+
+    def _step_of(self, decided: Sequence[Decision], state: SiteState, ahead: Forecasts) -> Plan:
+        """What comes of it in this quarter hour: rules look no further."""
+        now = ahead.onto(Horizon.uniform(state.now, QUARTER, 1))
+        settings = by_device(decided)
+        done = roll_out(self.house.devices, self.house.grid, state, now, lambda d, *_: settings.get(d.name, {}))
+        return plan_from(done, now, Rung.RULES, state.now, now.horizon.end)
 
 
 def run_closed_loop(

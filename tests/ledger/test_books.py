@@ -11,15 +11,17 @@ from click.testing import CliRunner
 
 from pems_core.cli import pems
 from pems_core.clock import FastClock
-from pems_core.domain import BadSeries, Override, Value
+from pems_core.domain import QUARTER, BadSeries, Horizon, Override, PemsError, Value
 from pems_core.hindsight.bill import Bill, read_bills, reconcile
 from pems_core.hindsight.books import Bookkeeper, DayBooks, combined_error, from_data
 from pems_core.hindsight.recorded_day import recorded_day
+from pems_core.hindsight.replay import replay
 from pems_core.hindsight.savings import gather
-from pems_core.hindsight.twins import Twins
+from pems_core.hindsight.twins import RecordedOutlook, Twins
 from pems_core.recording.ledger.coding import plain
 from pems_core.recording.ledger.ledger import Ledger, NotRecorded
 from pems_core.simulation.experiment import BASELINES
+from pems_core.simulation.outlook import Outlook
 
 from .engine_beside import asked
 from .houses import Written, written
@@ -67,6 +69,24 @@ def test_a_house_that_is_run_like_a_baseline_saves_nothing_against_it(name: str,
         found = [Bookkeeper(ledger, run.house, [name]).books(FIRST + i * DAY) for i in range(2)]
 
     assert sum(one.saved(name) for one in found) == pytest.approx(0.0, abs=0.01 * run.report.subject.net_cost)
+
+
+def test_rules_leave_what_they_knew_so_that_their_twin_knows_no_more(tmp_path: Path) -> None:
+    run = written(tmp_path, days=1.0, strategy="rules")
+    noon = run.start + timedelta(hours=12)
+    ahead = Horizon.uniform(noon, QUARTER, 96)
+    known = Outlook(run.scenario, "realistic").forecasts(noon, ahead)
+
+    with run.ledger() as ledger:
+        again = RecordedOutlook(ledger, recorded_day(ledger, run.house, FIRST)).forecasts(noon, ahead)
+        cycle = ledger.cycle(ledger.cycle_at(noon))
+        with pytest.raises(PemsError, match="followed the rules 'rules', which make no plan"):
+            replay(cycle, run.house)
+        found = Bookkeeper(ledger, run.house, ["rules"]).books(FIRST)
+
+    assert {name: again[name] for name in again.series} == {name: known[name] for name in known.series}
+    assert found.error is not None
+    assert found.error < 0.03 * found.actual.net
 
 
 def test_a_planned_day_saves_against_every_baseline_beyond_the_error(books: DayBooks) -> None:
