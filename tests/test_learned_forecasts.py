@@ -1,14 +1,16 @@
 """Forecasts that are learned from a house's own history: a household, a roof, a market."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
-from pems_forecasters.learned import base_load, pv, spot_price
+from pems_forecasters.learned import base_load, given, pv, spot_price
 from pems_forecasters.learned.trees import CannotLearn, Trees, grow
-from pems_forecasters.learned.wall_clock import Days, ahead_of, issued
+from pems_forecasters.learned.wall_clock import Days, ahead_of, issued, of_known
 
 from pems_core.domain import HOUR, QUARTER, PvArray
 
@@ -59,6 +61,37 @@ class TestDays:
         day, slot = days.places(pd.DatetimeIndex([START + timedelta(hours=30, minutes=20)]))
         assert (day[0], slot[0]) == (1, 4 * 7 + 1)
         assert np.isnan(days.at(np.array([-1, 99]), np.array([0, 0]))).all()
+
+
+class TestOfKnown:
+    def test_is_what_numpy_says_where_something_was_measured_and_nan_elsewhere(self) -> None:
+        values = np.array([[1.0, np.nan, 3.0], [np.nan] * 3])
+        assert np.array_equal(of_known(np.nanmedian, values, axis=-1), [2.0, np.nan], equal_nan=True)
+        assert np.isnan(of_known(np.nanmax, values[1]))
+        low, high = of_known(partial(np.nanquantile, q=(0.0, 1.0)), values, axis=-1)
+        assert (low[0], high[0]) == (1.0, 3.0)
+        assert np.isnan([low[1], high[1]]).all()
+
+    @pytest.mark.filterwarnings("error::RuntimeWarning")
+    def test_nobody_is_warned_of_what_was_never_measured(self) -> None:
+        # Forecasters work in threads, and the filters of warnings are those of the whole process.
+        def works(lacking: str) -> None:
+            load = habitual(63)
+            load[hours(63).tz_convert(PRAGUE).hour == 3] = np.nan
+            load[: 24 * 10] = np.nan
+            days = Days.of(load, PRAGUE, HOUR)
+            places = issued(days, 60, 63, 1)
+            if lacking == "load":
+                known = base_load.Household(days, Days.of(load * np.nan, PRAGUE, HOUR))
+                base_load.train(known).predict(known, places)
+            elif lacking == "price":
+                spot_price.train(days).predict(days, places.day, places.slot, 59)
+            else:
+                supplied = given.Supplied(days, days.of_the_same(load * 0.9))
+                given.train(supplied).predict(supplied, places)
+
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(works, ("load", "price", "given")))
 
 
 class TestTrees:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.lived_in import lived_in
-from pems_core.learning.identify import Measured, identify
+from pems_core.learning.identify import Identified, Measured, identify
 from pems_core.learning.outlook import outlook
-from pems_core.learning.residual import corrected_outlook, learn_residual
+from pems_core.learning.residual import Residual, corrected_outlook, learn_residual
 from pems_core.learning.rooms import measured_rooms, network_of
 
 from .test_rooms import PRAGUE, REALLY, SPEC
@@ -68,5 +68,54 @@ def test_what_does_not_help_is_not_used(measured: Measured) -> None:
 
 
 def test_too_short_a_history_says_so(measured: Measured) -> None:
-    with pytest.raises(ValueError, match="at least 20 are needed"):
+    with pytest.raises(ValueError, match="found 3 days to learn from; at least 10 are needed"):
         learn_residual(network_of(SPEC), measured.cut(slice(0, 4 * DAY)))
+
+
+@pytest.fixture(scope="module")
+def house(measured: Measured) -> tuple[Identified, Residual, Measured, Measured]:
+    seen, begin = aired(measured), 15 * DAY
+    before = seen.cut(slice(0, begin))
+    found, again = identify(network_of(SPEC), before), learn_residual(network_of(SPEC), before)
+    assert any(again.rooms)
+    return found, again, before, seen.cut(slice(begin, begin + DAY))
+
+
+class TestWhatItLooksAt:
+    """Of what is ahead only what is known: heat and weather, up to the moment that is foreseen."""
+
+    def test_not_how_warm_it_will_be(self, house: tuple[Identified, Residual, Measured, Measured]) -> None:
+        found, again, past, ahead = house
+        other = replace(ahead, air_c=ahead.air_c + 5.0)
+        first, second = (corrected_outlook(found, again, past, a) for a in (ahead, other))
+        assert np.array_equal(first, second)
+
+    def test_not_the_heat_that_comes_later(self, house: tuple[Identified, Residual, Measured, Measured]) -> None:
+        found, again, past, ahead = house
+        heat = ahead.heater_kw.copy()
+        heat.iloc[DAY // 2 :] += 1.0
+        first, second = (
+            corrected_outlook(found, again, past, replace(ahead, heater_kw=h)) for h in (ahead.heater_kw, heat)
+        )
+        assert np.allclose(first[: DAY // 2], second[: DAY // 2])
+        assert not np.allclose(first[DAY // 2 :], second[DAY // 2 :])
+
+    def test_a_room_without_a_thermometer_is_left_to_the_network(
+        self, house: tuple[Identified, Residual, Measured, Measured]
+    ) -> None:
+        found, again, past, ahead = house
+        silent = past.air_c.copy()
+        silent.iloc[-3 * DAY :, list(silent.columns).index("kitchen")] = np.nan
+        past = replace(past, air_c=silent)
+        room = list(silent.columns).index("kitchen")
+        corrected, alone = corrected_outlook(found, again, past, ahead), outlook(found, past, ahead)
+        assert np.array_equal(corrected[:, room], alone[:, room])
+
+    def test_heat_that_was_never_seen_is_not_made_more_of_than_the_most_that_was(
+        self, house: tuple[Identified, Residual, Measured, Measured]
+    ) -> None:
+        _, again, _, _ = house
+        learned = next(room for room in again.by_room if room is not None)
+        ridge = learned.hours[0]
+        far = ridge.high + 100 * ridge.spread
+        assert np.allclose(ridge.change_k(far[None]), ridge.change_k(ridge.high[None]))

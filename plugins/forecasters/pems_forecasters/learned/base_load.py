@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from pems_core.forecasting.running import Running
+
 from .trees import Array, CannotLearn, Trees, grow, widening
-from .wall_clock import Days, Indices, Places, Running, issued, nan_is_fine
+from .wall_clock import Days, Indices, Places, issued, of_known
 
 WEEK, FOUR_WEEKS = 7, 28
 LEAST_DAYS = 21
@@ -57,25 +59,24 @@ class Household:
 
     @cached_property
     def scale_kw(self) -> float:
-        return max(1e-3, float(np.nanmean(self.load.values)))
+        return max(1e-3, float(of_known(np.nanmean, self.load.values)))
 
     @cached_property
     def by_day(self) -> Mapping[str, Array]:
         """Statistics of each slot over the days up to and with each day."""
         week, four_weeks = self.load.window(WEEK), self.load.window(FOUR_WEEKS)
-        with nan_is_fine():
-            low, median, high = np.nanquantile(four_weeks, (0.2, 0.5, 0.8), axis=-1)
-            weekday = four_weeks[..., FOUR_WEEKS - 1 :: -WEEK]
-            return {
-                "mean_7": np.nanmean(week, axis=-1),
-                "median_7": np.nanmedian(week, axis=-1),
-                "mean_28": np.nanmean(four_weeks, axis=-1),
-                "median_28": median,
-                "low_28": low,
-                "high_28": high,
-                "median_28_around": (np.roll(median, 1, axis=1) + median + np.roll(median, -1, axis=1)) / 3,
-                "same_weekday_median": np.nanmedian(weekday, axis=-1),
-            }
+        low, median, high = of_known(partial(np.nanquantile, q=(0.2, 0.5, 0.8)), four_weeks, axis=-1)
+        weekday = four_weeks[..., FOUR_WEEKS - 1 :: -WEEK]
+        return {
+            "mean_7": of_known(np.nanmean, week, axis=-1),
+            "median_7": of_known(np.nanmedian, week, axis=-1),
+            "mean_28": of_known(np.nanmean, four_weeks, axis=-1),
+            "median_28": median,
+            "low_28": low,
+            "high_28": high,
+            "median_28_around": (np.roll(median, 1, axis=1) + median + np.roll(median, -1, axis=1)) / 3,
+            "same_weekday_median": of_known(np.nanmedian, weekday, axis=-1),
+        }
 
     @cached_property
     def _off(self) -> Running:
@@ -125,8 +126,7 @@ class Household:
         if self.temperature is None:
             return [np.full(len(known), np.nan)] * 2
         there = self.temperature.at(places.day, places.slot)
-        with nan_is_fine():
-            lately = np.nanmean([self.temperature.at(known - k, places.slot) for k in range(WEEK)], axis=0)
+        lately = of_known(np.nanmean, [self.temperature.at(known - k, places.slot) for k in range(WEEK)], axis=0)
         return [there, there - lately]
 
     def profiles(self, places: Places) -> Mapping[str, Array]:

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pems_core.forecasting.running import Running
+
 from .trees import Array, CannotLearn, Trees, grow, widening
-from .wall_clock import Days, Places, Running, issued, nan_is_fine
+from .wall_clock import Days, Places, issued, of_known
 
 LEAST_DAYS = 21
 CHECKED_SHARE = 0.2
@@ -48,28 +50,25 @@ class Supplied:
 
     @cached_property
     def most_kw(self) -> float:
-        return float(max(np.nanmax(self.measured.values), np.nanmax(self.given.values), 1e-3))
+        return float(np.nanmax([1e-3, *(of_known(np.nanmax, days.values) for days in (self.measured, self.given))]))
 
     @cached_property
     def _by_day(self) -> Mapping[str, Array]:
         """Statistics over the days up to and with each day: by slot, or of the whole day."""
-        with nan_is_fine():
-            measured, given = self.measured.window(TWO_WEEKS), self.given.window(TWO_WEEKS)
-            both = np.isfinite(self.measured.values) & np.isfinite(self.given.values)
-            came, said = (
-                np.where(both, values, 0.0).sum(axis=1) for values in (self.measured.values, self.given.values)
-            )
-            ratio = pd.Series(np.where(said > 0.1 * self.most_kw, came / np.maximum(said, 1e-9), np.nan)).clip(0, 5)
-            return {
-                "most_14": np.nanmax(measured, axis=-1),
-                "mean_7": np.nanmean(measured[..., -WEEK:], axis=-1),
-                "given_most_14": np.nanmax(given, axis=-1),
-                "given_mean_7": np.nanmean(given[..., -WEEK:], axis=-1),
-                "ratio_day": ratio.to_numpy(),
-                "ratio_week": ratio.rolling(WEEK, min_periods=2).median().to_numpy(),
-                "given_of_day": np.nansum(self.given.values, axis=1),
-                "most_of_day": np.nanmax(self.given.values, axis=1),
-            }
+        measured, given = self.measured.window(TWO_WEEKS), self.given.window(TWO_WEEKS)
+        both = np.isfinite(self.measured.values) & np.isfinite(self.given.values)
+        came, said = (np.where(both, values, 0.0).sum(axis=1) for values in (self.measured.values, self.given.values))
+        ratio = pd.Series(np.where(said > 0.1 * self.most_kw, came / np.maximum(said, 1e-9), np.nan)).clip(0, 5)
+        return {
+            "most_14": of_known(np.nanmax, measured, axis=-1),
+            "mean_7": of_known(np.nanmean, measured[..., -WEEK:], axis=-1),
+            "given_most_14": of_known(np.nanmax, given, axis=-1),
+            "given_mean_7": of_known(np.nanmean, given[..., -WEEK:], axis=-1),
+            "ratio_day": ratio.to_numpy(),
+            "ratio_week": ratio.rolling(WEEK, min_periods=2).median().to_numpy(),
+            "given_of_day": np.nansum(self.given.values, axis=1),
+            "most_of_day": of_known(np.nanmax, self.given.values, axis=1),
+        }
 
     @cached_property
     def _off(self) -> Running:

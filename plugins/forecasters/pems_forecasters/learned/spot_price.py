@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .trees import Array, CannotLearn, Trees, grow, widening
-from .wall_clock import Days, Indices, nan_is_fine
+from .wall_clock import Days, Indices, of_known
 
 LEAST_DAYS = 56
 LEARN_DAYS = 730
@@ -51,9 +51,8 @@ class PriceModel:
         :param last: row of the last day whose prices are known.
         """
         lead = np.clip(day - last, LEADS[0], LEADS[-1])
-        with nan_is_fine():
-            table, level = _table(prices, day, slot, lead, free_days)
-            week = _mean_of_week(prices, day - lead, slot)
+        table, level = _table(prices, day, slot, lead, free_days)
+        week = _mean_of_week(prices, day - lead, slot)
         lower, middle, upper = (self.trees.predict(table) + level[:, None]).T
         point = _point(middle, week)
         below, above = self.stretch[0] * (middle - lower), self.stretch[1] * (upper - middle)
@@ -67,7 +66,6 @@ class PriceModel:
         return cls(Trees.from_json(data["trees"]), (data["stretch"][0], data["stretch"][1]), dict(data["mae"]))
 
 
-@nan_is_fine()
 def train(prices: Days, until_day: int | None = None, free_days: frozenset[Any] = frozenset()) -> PriceModel:
     """Learn from all days before one.
 
@@ -114,25 +112,23 @@ def _table(prices: Days, day: Indices, slot: Indices, lead: Indices, free_days: 
     known = day - lead
     week = prices.window(WEEK)
     inside = np.clip(known, 0, prices.count - 1)
-    of_day = np.stack(
-        [np.nanmean(prices.values, axis=1), np.nanmin(prices.values, axis=1), np.nanmax(prices.values, axis=1)]
-    )
-    level = np.nanmean(week, axis=(1, 2))[inside]
-    evening = np.nanmean(prices.values[:, -prices.slots // 6 :], axis=1)[inside]
+    of_day = [of_known(statistic, prices.values, axis=1) for statistic in (np.nanmean, np.nanmin, np.nanmax)]
+    level = of_known(np.nanmean, week, axis=(1, 2))[inside]
+    evening = of_known(np.nanmean, prices.values[:, -prices.slots // 6 :], axis=1)[inside]
     located = [
         *(prices.at(known - k, slot) for k in range(4)),
         prices.at(day - WEEK, slot),
         prices.at(day - 2 * WEEK, slot),
-        np.nanmean(week, axis=-1)[inside, slot],
-        np.nanmedian(week, axis=-1)[inside, slot],
-        np.nanmean([prices.at(day - k * WEEK, slot) for k in (1, 2, 3, 4)], axis=0),
+        of_known(np.nanmean, week, axis=-1)[inside, slot],
+        of_known(np.nanmedian, week, axis=-1)[inside, slot],
+        of_known(np.nanmean, [prices.at(day - k * WEEK, slot) for k in (1, 2, 3, 4)], axis=0),
         *(values[inside] for values in of_day),
         evening,
     ]
     dates = prices.first + pd.to_timedelta(day, unit="D")
     free = np.array([date.date() in free_days for date in dates], dtype=np.bool_)
     calendar = [
-        np.nanstd(week, axis=(1, 2))[inside],
+        of_known(np.nanstd, week, axis=(1, 2))[inside],
         lead,
         slot * (24 / prices.slots),
         np.where(free, 6, dates.day_of_week),
@@ -145,7 +141,7 @@ def _table(prices: Days, day: Indices, slot: Indices, lead: Indices, free_days: 
 
 
 def _mean_of_week(prices: Days, known: Indices, slot: Indices) -> Array:
-    means = np.nanmean(prices.window(WEEK), axis=-1)
+    means = of_known(np.nanmean, prices.window(WEEK), axis=-1)
     return np.asarray(means[np.clip(known, 0, prices.count - 1), slot], dtype=np.float64)
 
 

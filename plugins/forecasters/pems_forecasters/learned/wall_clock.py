@@ -1,8 +1,6 @@
 """A series as days by local time of day: what households, prices and the sun go by."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,12 +15,16 @@ Indices = npt.NDArray[np.int64]
 DAY = timedelta(days=1)
 
 
-@contextmanager
-def nan_is_fine() -> Iterator[None]:
-    """A slot that was never measured has no mean: NaN says so, and nobody needs to be warned."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        yield
+def of_known(statistic: Callable[..., Any], values: npt.ArrayLike, axis: int | tuple[int, ...] | None = None) -> Array:
+    """A statistic of what was measured, such as `np.nanmean`; NaN where nothing was.
+
+    NumPy would warn of that, and warnings cannot be silenced here: their filters are those of the whole process, and
+    forecasters work in threads.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(found).all(axis=axis, keepdims=True)
+    result = statistic(np.where(known, found, 0.0), axis=axis)
+    return np.where(np.squeeze(known, axis), result, np.nan)
 
 
 @dataclass(frozen=True)
@@ -143,27 +145,3 @@ def ahead_of(days: Days, now: datetime, instants: pd.DatetimeIndex) -> Places:
     day, slot = days.places(instants)
     issue_day, issue_slot = days.places(pd.DatetimeIndex([now]))
     return Places(np.full(len(day), issue_day[0]), np.full(len(day), issue_slot[0]), day, slot)
-
-
-@dataclass(frozen=True)
-class Running:
-    """Sums up to each slot, for means over the last slots before a moment."""
-
-    sums: Array
-    counts: Array
-
-    @classmethod
-    def of(cls, values: Array) -> "Running":
-        flat = values.ravel()
-        known = np.isfinite(flat)
-        sums, counts = (np.concatenate([[0.0], np.cumsum(v)]) for v in (np.where(known, flat, 0.0), known))
-        return cls(sums, counts)
-
-    def mean_before(self, at: Indices, length: int) -> Array:
-        """Mean of the last slots before moments, counted in slots; NaN where nothing was measured."""
-        end = np.clip(at, 0, len(self.sums) - 1)
-        begin = np.clip(at - length, 0, len(self.sums) - 1)
-        known = self.counts[end] - self.counts[begin]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = (self.sums[end] - self.sums[begin]) / known
-        return np.asarray(np.where(known > 0, mean, np.nan), dtype=np.float64)
