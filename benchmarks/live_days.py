@@ -136,7 +136,7 @@ async def lived(days: float) -> Lived:
             text = house_text("small", "modbus", broker, server.port)
             text = text.replace("[growatt]\n", f"[growatt]\npoll_s = {POLL_S}\n", 1)
             text = text.replace("every_minutes = 15", "every_minutes = 60", 1)
-            text = text.replace("stale_after_minutes = 30.0", "stale_after_minutes = 90.0", 1)
+            text = text.replace("stale_after_minutes = 30.0", "stale_after_minutes = 120.0", 1)
             trial.house.write_text(text, encoding="utf-8")
             made = blueprint(trial)
             made.clock = clock
