@@ -467,10 +467,22 @@ class TestOverlays:
         path.write_text(PLACE, encoding="utf-8-sig")
         assert load_config(path, DEVICES, {}).files == (path,)
 
-    def test_are_optional(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("unset", [{}, {"PEMS_ENV": ""}])
+    def test_are_optional(self, unset: dict[str, str], tmp_path: Path) -> None:
         path = tmp_path / "pems.toml"
         path.write_text(PLACE, encoding="utf-8")
-        assert load_config(path, DEVICES, {"PEMS_ENV": "testing"}).files == (path,)
+        assert load_config(path, DEVICES, unset).files == (path,)
+
+    def test_are_never_passed_over_because_of_a_slip(self, tmp_path: Path) -> None:
+        path = tmp_path / "pems.toml"
+        for name in ("pems.toml", "pems.production.toml", "pems.winter.toml"):
+            (tmp_path / name).write_text(PLACE, encoding="utf-8")
+        with pytest.raises(ConfigError) as caught:
+            load_config(path, DEVICES, {"PEMS_ENV": "prodution"})
+        assert str(caught.value) == (
+            "PEMS_ENV: found 'prodution', and pems.prodution.toml is not there; allowed: production, winter, unset; "
+            "did you mean 'production'?"
+        )
 
     def test_are_checked_together_with_the_house_file(self, tmp_path: Path) -> None:
         path = tmp_path / "pems.toml"

@@ -81,7 +81,7 @@ def parse_config(
 
 
 def load_config(path: Path, declared: Declared, environ: Mapping[str, str]) -> Config:
-    """Validate a house file and, laid over it, the file for the environment that `PEMS_ENV` names, if there is one.
+    """Validate a house file and, laid over it, the file for the environment that `PEMS_ENV` names, if it names one.
 
     Tables are merged key by key; lists, [[lists of tables]] too, are replaced as a whole.
 
@@ -108,11 +108,7 @@ def load_section(path: Path, name: str, model: type[S], environ: Mapping[str, st
 
 def _read_all(path: Path, environ: Mapping[str, str]) -> tuple[Raw, tuple[Path, ...]]:
     """The house file with its overlay, and the files that were read."""
-    files, faults = [path], list[str]()
-    name = environ.get(ENVIRONMENT, "")
-    overlay = path.with_name(f"{path.stem}.{name}{path.suffix}")
-    if name and overlay.exists():
-        files.append(overlay)
+    files, faults = [path, *_overlays(path, environ)], list[str]()
     merged: Raw = {}
     for file in files:
         raw, found = _read(file)
@@ -121,6 +117,21 @@ def _read_all(path: Path, environ: Mapping[str, str]) -> tuple[Raw, tuple[Path, 
     if faults:
         raise ConfigError(faults)
     return merged, tuple(files)
+
+
+def _overlays(path: Path, environ: Mapping[str, str]) -> list[Path]:
+    name = environ.get(ENVIRONMENT, "")
+    if not name:
+        return []
+    overlay = path.with_name(f"{path.stem}.{name}{path.suffix}")
+    if overlay.exists():
+        return [overlay]
+    # A mistyped name must not run a house with the settings of another place.
+    known = sorted(
+        found.stem.removeprefix(f"{path.stem}.") for found in path.parent.glob(f"{path.stem}.*{path.suffix}")
+    )
+    fault = f"{ENVIRONMENT}: found {name!r}, and {overlay.name} is not there; allowed: {', '.join([*known, 'unset'])}"
+    raise ConfigError([fault + did_you_mean(name, known)])
 
 
 def _read(path: Path) -> tuple[Raw, list[str]]:
