@@ -8,6 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pems_core.cli import pems
+from pems_core.commands.inputs import house_from
+from pems_core.domain import BatterySpec, HybridInverterSpec, Learned
+from pems_core.learning.battery_model import numbers_of
+from pems_core.learning.registry import ModelRegistry
 
 SMALL_HOUSE = """
 [site]
@@ -36,6 +40,7 @@ horizon_hours = 24
 near_hours = 6
 binary_hours = 3
 """
+MADE = datetime(2025, 1, 10, tzinfo=UTC)
 HEADER = "utc_start,import_price_per_kwh,feed_in_price_per_kwh,pv_kw,base_load_kw,outdoor_temperature_c,ghi_w_m2"
 
 
@@ -130,3 +135,79 @@ def test_a_time_outside_the_scenario_is_told(small_house: Path, cheap_night: Pat
     shown = run("--house", small_house, "--scenario", cheap_night, "--at", "2025-03-01T00:00Z")
     assert shown.exit_code == 2
     assert "cheap_night: the start is 2025-03-01" in shown.output
+
+
+class TestWhatWasIdentified:
+    """The battery holds 4 kWh, and not the 10 of the house file."""
+
+    @pytest.fixture
+    def registry(self, small_house: Path) -> ModelRegistry:
+        registry, spec = ModelRegistry(small_house.parent / "state" / "models"), inverter_of(small_house)
+        numbers = numbers_of(spec)
+        content = {"configured": numbers, "numbers": {**numbers, "capacity_kwh": 4.0}, "kept": []}
+        version = registry.add("inverter_battery", Learned(content, MADE, MADE, {"mae_soc": 0.01}), MADE)
+        registry.use("inverter_battery", version.number, MADE, "identification", "it wins")
+        return registry
+
+    def test_is_planned_with_as_a_house_that_runs_does_and_told(
+        self, small_house: Path, cheap_night: Path, registry: ModelRegistry
+    ) -> None:
+        asked = (
+            "--house",
+            small_house,
+            "--scenario",
+            cheap_night,
+            "--at",
+            "2025-01-15T00:00Z",
+            "--soc",
+            "0.2",
+            "--json",
+        )
+        identified, in_file = run(*asked), run(*asked, "--as-in-file")
+        assert "with what was identified, as pems run plans: inverter_battery version 1" in identified.stderr
+        assert "identified" not in in_file.stderr
+        data, as_in_file = json.loads(identified.stdout), json.loads(in_file.stdout)
+        assert data["identified"]["inverter"]["capacity_kwh"] == 4.0
+        assert "identified" not in as_in_file
+        stored, in_file_stored = (
+            sum(step["flows"]["inverter.charge_kw"] for step in plan["steps"][:16]) for plan in (data, as_in_file)
+        )
+        assert stored < 0.5 * in_file_stored
+
+    def test_is_done_without_and_told_when_its_file_is_broken(
+        self, small_house: Path, cheap_night: Path, registry: ModelRegistry
+    ) -> None:
+        (registry.folder / "inverter_battery-1.json").write_text("{}", encoding="utf-8")
+        shown = run("--house", small_house, "--scenario", cheap_night, "--at", "2025-01-15T00:00Z", "--json")
+        assert shown.exit_code == 0, shown.output
+        assert "inverter is taken as the house file has it: inverter_battery: " in shown.stderr
+        assert "identified" not in json.loads(shown.stdout)
+
+    def test_is_left_alone_where_the_house_wants_it_so(
+        self, small_house: Path, cheap_night: Path, registry: ModelRegistry
+    ) -> None:
+        with small_house.open("a", encoding="utf-8") as file:
+            file.write("\n[learning]\nidentify = false\n")
+        shown = run("--house", small_house, "--scenario", cheap_night, "--at", "2025-01-15T00:00Z", "--json")
+        assert shown.exit_code == 0, shown.output
+        assert "identified" not in json.loads(shown.stdout)
+
+    def test_a_simulation_lives_with_it_too_and_can_be_replayed(
+        self, small_house: Path, cheap_night: Path, registry: ModelRegistry, tmp_path: Path
+    ) -> None:
+        ledger = tmp_path / "run.sqlite3"
+        words = ["--house", small_house, "--scenario", cheap_night, "--days", "0.25", "--every", "60", "--no-bound"]
+        words += ["--start", "2025-01-15T18:00Z", "--no-baselines", "--report", tmp_path / "r.html", "--ledger", ledger]
+        done = CliRunner().invoke(pems, ["simulate", *map(str, words)])
+        assert done.exit_code == 0, done.output
+        assert "inverter_battery version 1" in done.stderr
+        assert "identified numbers of inverter" in (tmp_path / "r.html").read_text(encoding="utf-8")
+        again = CliRunner().invoke(pems, ["replay", "2", "--house", str(small_house), "--ledger", str(ledger)])
+        assert "the same to the last bit" in again.output, again.output
+
+
+def inverter_of(house: Path) -> BatterySpec:
+    spec = house_from(house).equipment["inverter"]
+    assert isinstance(spec, HybridInverterSpec)
+    assert spec.battery is not None
+    return spec.battery

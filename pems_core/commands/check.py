@@ -12,8 +12,7 @@ from rich.table import Column, Table
 
 from pems_core.clock import SystemClock
 from pems_core.config import Config, ConfigError, LearningSection, SiteSection, load_config
-from pems_core.domain import PemsError
-from pems_core.learning.device_models import in_use
+from pems_core.learning.device_models import in_force
 from pems_core.learning.equipping import device_models
 from pems_core.learning.registry import ModelRegistry
 from pems_core.plugins import declared_sections, load_plugins
@@ -114,17 +113,15 @@ def let_go(blueprint: Blueprint) -> list[Finding]:
 
 def planned_with(registry: ModelRegistry, config: Config, devices: Sequence[Device]) -> list[str]:
     """Where the physical numbers of each device come from that can be identified; a line a device."""
+    models = device_models(devices, config[SiteSection].timezone)
+    if not config[LearningSection].identify:
+        return [f"{model.device}: planned as in this file; [learning] identify is false" for model in models]
     said = []
-    for model in device_models(devices, config[SiteSection].timezone):
-        try:
-            found = in_use(model, registry) if config[LearningSection].identify else None
-        except PemsError as fault:
-            said.append(f"{model.device}: planned as in this file: {fault}")
-            continue
-        story = registry.story(model.model)
-        why = f"; {story[-1].why}" if story else "; nothing was identified yet"
-        numbers = "as in this file" if found is None else f"with version {found[0].number} of {model.model}"
-        said.append(f"{model.device}: planned {numbers}{why}")
+    for one in in_force(models, registry):
+        name, story = one.model.model, registry.story(one.model.model)
+        why = one.fault or (story[-1].why if story else "nothing was identified yet")
+        numbers = "as in this file" if one.version is None else f"with version {one.version.number} of {name}"
+        said.append(f"{one.model.device}: planned {numbers}; {why}")
     return said
 
 

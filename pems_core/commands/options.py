@@ -36,6 +36,10 @@ house_option = click.option(
 )
 """`--house FILE`; whether the file is there is told by load_config, with all other faults."""
 
+as_in_file_option = click.option(
+    "--as-in-file", is_flag=True, help="Take rooms and battery as the house file has them, not as they were identified."
+)
+
 
 def require_writable(**files: Path | None) -> None:
     """Find out before the work is done whether its results can be written.

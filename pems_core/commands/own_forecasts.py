@@ -19,11 +19,16 @@ from pems_core.site import HouseFile
 from .inputs import default_house
 
 
+def registry_of(built: HouseFile, house: Path | None) -> ModelRegistry:
+    """The models of a house."""
+    beside = (house or default_house()).parent
+    return ModelRegistry(StateFolder(built.config[StateSection].path(beside)).models)
+
+
 def own_forecasters(built: HouseFile, house: Path | None) -> list[Forecaster]:
     """The chain of a house, each with its model in use; what cannot be used is told, and done without."""
     chain = ranked(create_forecasters(load_plugins(), built.config))
-    beside = (house or default_house()).parent
-    registry = ModelRegistry(StateFolder(built.config[StateSection].path(beside)).models)
+    registry = registry_of(built, house)
     learners = [forecaster for forecaster in chain if isinstance(forecaster, Learner)]
     for fault in adopt(learners, registry):
         click.echo(fault, err=True)

@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
@@ -28,8 +29,9 @@ from pems_core.simulation.house import SimulatedHouse
 from pems_core.simulation.outlook import ForecastQuality
 from pems_core.site import HouseFile
 
+from .identified import equip_as_run
 from .inputs import GENERATED_START, house_from, moment, scenario_from
-from .options import HOUSE_HELP, Share, require_writable
+from .options import HOUSE_HELP, Share, as_in_file_option, require_writable
 from .own_forecasts import foresight
 
 DAYS = 1
@@ -50,6 +52,8 @@ class Planned:
     others: Sequence[Alternative]
     series: str
     """What the plan lives on, in words."""
+    identified: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By device that is planned with other numbers than the house file's: these numbers."""
 
 
 @click.command()
@@ -66,6 +70,7 @@ class Planned:
     show_default=True,
     help="How well the plan knows the future; learned: as the house's own forecasters do.",
 )
+@as_in_file_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON, format pems-plan/1.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the plan as PNG.")
 @click.option("--why", is_flag=True, help="Show every reason, and what other choices would cost now.")
@@ -77,6 +82,7 @@ def plan(
     at: str | None,
     soc: float,
     forecast: str,
+    as_in_file: bool,
     as_json: bool,
     picture: Path | None,
     why: bool,
@@ -90,7 +96,10 @@ def plan(
     require_writable(picture=picture)
     built = house_from(house)
     options = replace(built.options, solver=solver or built.options.solver, path=path or built.options.path)
-    done = make(built, scenario, at, soc, ForecastQuality(forecast), options, why, house)
+    identified = {} if as_in_file else equip_as_run(built, house)
+    done = replace(
+        make(built, scenario, at, soc, ForecastQuality(forecast), options, why, house), identified=identified
+    )
     if picture is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(draw(done))
@@ -178,6 +187,8 @@ def as_data(done: Planned) -> dict[str, object]:
     """The plan as plain data, with what it lives on and, if asked for, other choices."""
     data = plan_json(done.plan, done.forecasts, done.decisions, done.built.site.currency)
     data["series"] = done.series
+    if done.identified:
+        data["identified"] = done.identified
     if done.others:
         data["alternatives"] = [{"device": o.device, "text": o.text, "costs": o.costs} for o in done.others]
     return data

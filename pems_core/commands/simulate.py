@@ -18,8 +18,9 @@ from pems_core.simulation.experiment import BASELINES, Experiment
 from pems_core.simulation.outlook import ForecastQuality
 from pems_core.simulation.scenario import Scenario
 
+from .identified import equip_as_run
 from .inputs import house_from, moment, scenario_from
-from .options import HOUSE_HELP, SEED, Share, require_writable
+from .options import HOUSE_HELP, SEED, Share, as_in_file_option, require_writable
 from .own_forecasts import own_forecasters
 
 DAYS = 3.0
@@ -53,6 +54,7 @@ EXPORTED = (
     show_default=True,
     help="How well the plans know the future; learned: as the house's own forecasters do.",
 )
+@as_in_file_option
 @click.option("--every", type=click.IntRange(15, 1440), default=15, show_default=True, help="Minutes between plans.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True)
 @click.option("--bound/--no-bound", default=True, show_default=True, help="Compute the perfect-foresight optimum.")
@@ -80,6 +82,7 @@ def simulate(
     days: float | None,
     strategy: str | None,
     forecast: str,
+    as_in_file: bool,
     every: int,
     baselines: bool,
     bound: bool,
@@ -101,6 +104,7 @@ def simulate(
     series, begins = scenario_from(built, scenario, recording, asked, seed)
     learned = ForecastQuality(forecast) is ForecastQuality.LEARNED
     begins = begins if start is None else moment(start, "--start", built)
+    identified = {} if as_in_file else equip_as_run(built, house)
     experiment = Experiment(
         house=built,
         scenario=series,
@@ -116,6 +120,7 @@ def simulate(
         command=shlex.join(["pems", *sys.argv[1:]]),
         ledger=ledger,
         forecasters=own_forecasters(built, house) if learned else (),
+        identified=identified,
     )
     done = run_with_progress(experiment)
     hand_over(done, report, export, picture)

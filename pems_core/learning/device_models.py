@@ -95,6 +95,34 @@ def tend(model: DeviceModel, registry: ModelRegistry, telemetry: Telemetry, now:
     return said
 
 
+@dataclass(frozen=True)
+class InForce:
+    """Where the physical numbers of a device come from.
+
+    :param version: None: they are those of the house file.
+    :param equipment: the device with the version's numbers.
+    :param fault: why a version that is in use is done without.
+    """
+
+    model: DeviceModel
+    version: Version | None = None
+    equipment: Equipment | None = None
+    fault: str = ""
+
+
+def in_force(models: Sequence[DeviceModel], registry: ModelRegistry) -> Sequence[InForce]:
+    """By which numbers each device is planned; a version that cannot be used is done without."""
+    found = []
+    for model in models:
+        try:
+            used = in_use(model, registry)
+        except (PemsError, KeyError, TypeError, ValueError) as fault:
+            found.append(InForce(model, fault=f"{model.model}: {fault}"))
+        else:
+            found.append(InForce(model, *used) if used is not None else InForce(model))
+    return found
+
+
 def in_use(model: DeviceModel, registry: ModelRegistry) -> tuple[Version, Equipment] | None:
     """The version in use and the device with its numbers; None if the house file holds.
 

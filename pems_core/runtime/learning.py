@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pems_core.config import LearningSection
-from pems_core.domain import CycleReport, Equipment, Forecasts, History, PemsError, SiteState
+from pems_core.domain import CycleReport, Equipment, Forecasts, History, SiteState
 from pems_core.forecasting.chain import ask
-from pems_core.learning.device_models import DeviceModel, in_use
+from pems_core.learning.device_models import DeviceModel, in_force
 from pems_core.learning.equipping import identified_numbers
 from pems_core.learning.monitor import FALLBACK, stored_as, who_of
 from pems_core.learning.registry import DATABASE, ModelRegistry
@@ -129,17 +129,13 @@ class Learning:
 
     def _identified(self) -> Sequence[str]:
         """Which numbers devices are to be planned with; a version that cannot be used is told."""
-        faults, wanted = [], {}
-        for model in self.devices if self.section.identify else ():
-            try:
-                found = in_use(model, self.registry)
-            except (PemsError, KeyError, TypeError, ValueError) as fault:
-                faults.append(f"{model.model}: {fault}")
-                continue
-            if found is not None:
-                wanted[model.device] = (who_of(found[0].number), found[1])
-        self._wanted = wanted
-        return faults
+        found = in_force(self.devices if self.section.identify else (), self.registry)
+        self._wanted = {
+            one.model.device: (who_of(one.version.number), one.equipment)
+            for one in found
+            if one.version is not None and one.equipment is not None
+        }
+        return [one.fault for one in found if one.fault]
 
     def _judged(self) -> Sequence[str]:
         models = [*(learner.model for learner in self.learners), *(model.model for model in self.devices)]

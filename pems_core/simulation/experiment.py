@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -58,6 +59,8 @@ class Experiment:
     """Asked if the forecast is `learned`, with their models."""
     ledger: Path | None = None
     """Where the run of the strategy, not of its baselines, is written down as a house that runs would be."""
+    identified: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By device of `house` that has other numbers than its file: these numbers."""
 
     @property
     def end(self) -> datetime:
@@ -110,7 +113,7 @@ class Experiment:
         with ExitStack() as stack:
             witness = None
             if self.ledger is not None and name == self._name:
-                written = WrittenRun(self.ledger, self.house, options, name, self.scenario, self.start)
+                written = WrittenRun(self.ledger, self.house, options, name, self.scenario, self.start, self.identified)
                 witness = stack.enter_context(written)
             if isinstance(found, RuleBased):
                 controller = RuleController(found, house, outlook, witness)
@@ -198,6 +201,10 @@ class Experiment:
                 "of the last day, alike in every run."
             ),
         ]
+        if self.identified:
+            notes.append(
+                f"The house is simulated and planned with identified numbers of {', '.join(sorted(self.identified))}."
+            )
         if self.thermal_error:
             notes.append("The simulated rooms differ from the parameters that the plans are made with.")
         has_pv = any(getattr(spec, "pv_share", 0.0) > 0 for spec in self.house.equipment.values())

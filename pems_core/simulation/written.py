@@ -1,8 +1,9 @@
 """Writes a closed loop into a ledger, as a house that runs would be."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 
@@ -23,14 +24,22 @@ class WrittenRun:
 
     :param options: with which plans are made.
     :param strategy: what is run.
+    :param identified: by device: numbers that the house has in place of those of its file.
     """
 
     def __init__(
-        self, path: Path, house: HouseFile, options: PlanOptions, strategy: str, scenario: Scenario, begin: datetime
+        self,
+        path: Path,
+        house: HouseFile,
+        options: PlanOptions,
+        strategy: str,
+        scenario: Scenario,
+        begin: datetime,
+        identified: Mapping[str, Any] | None = None,
     ) -> None:
         self._clock = FastClock(begin)
         self._ledger = Ledger(path, self._clock, writing=True, retention=Retention(detail=4000, all=4000))
-        self._ledger.add_house(*house_record(house, options, strategy))
+        self._ledger.add_house(*house_record(house, options, strategy, identified))
         self._scenario = scenario
         self._seen: dict[datetime, dict[str, float]] = {}
 
