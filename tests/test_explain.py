@@ -31,6 +31,7 @@ from pems_core.domain import (
 )
 from pems_core.planning.decide import decisions
 from pems_core.planning.explain import Asked, Words, alternatives, cost_of_alternative, explain, with_next_best
+from pems_core.planning.explain.prices import FLOWING_KW
 from pems_core.planning.explain.store import Option, make_up
 from pems_core.planning.planner import PlanOptions, solve_house
 from pems_core.planning.site import PlannedHouse
@@ -182,6 +183,15 @@ def test_feeding_in_from_the_battery_is_held_against_covering_the_house() -> Non
     assert "better than avoiding 0.400 at 02:00–04:00" in reason.text
     assert reason.saves == pytest.approx(4 * (0.50 - 0.40), abs=0.001)
     assert reason.saves == pytest.approx(house.costs_more_with("inverter", "grid_export", False), abs=0.001)
+
+
+@pytest.mark.parametrize(("load_kw", "said"), [(0.98, "00:00–03:00: the battery has nothing"), (1.5, "covering")])
+def test_flows_too_small_to_have_a_price_are_rest(load_kw: float, said: str) -> None:
+    """Half of what flows is lost on the way: what is a flow at the battery may be none in the house."""
+    lossy = replace(INVERTER, inverting_efficiency=0.5)
+    load = (load_kw * FLOWING_KW, 0.0, 0.0)
+    house = with_battery(expected((4.0, 0.1, 0.1), base_load_kw=load), soc=0.5, spec=lossy)
+    assert told(house.explained(), "inverter", said).text.startswith(said)
 
 
 def test_storing_pv_counts_what_feeding_it_in_would_have_earned() -> None:

@@ -1,7 +1,8 @@
 """The clock of a simulated house that waits for those who live by it."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -19,6 +20,7 @@ class PatientClock:
         self._elapsed_s = 0.0
         self._speed = speed
         self._most_at_once_s = most_at_once_s
+        self._slow = 0
 
     @property
     def speed(self) -> float:
@@ -36,6 +38,15 @@ class PatientClock:
         while (left_s := until_s - self._elapsed_s) > 0:  # noqa: ASYNC110 - time is no event
             await asyncio.sleep(max(TICK_S / 2, left_s / self._speed))
 
+    @contextmanager
+    def as_on_the_wall(self) -> Iterator[None]:
+        """Meanwhile a second is a second: what is computed takes the house no longer than it would take a real one."""
+        self._slow += 1
+        try:
+            yield
+        finally:
+            self._slow -= 1
+
     async def run(self) -> None:
         """Let time pass until cancelled."""
         with suppress(asyncio.CancelledError):
@@ -43,5 +54,5 @@ class PatientClock:
             while True:
                 await asyncio.sleep(TICK_S)
                 now_s = monotonic()
-                self._elapsed_s += min(now_s - last_s, self._most_at_once_s) * self._speed
+                self._elapsed_s += min(now_s - last_s, self._most_at_once_s) * (1.0 if self._slow else self._speed)
                 last_s = now_s

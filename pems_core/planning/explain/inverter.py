@@ -58,11 +58,11 @@ def mode_runs(book: BatteryBook) -> list[Run]:
 
 
 def _action(book: BatteryBook, mode: str, t: int) -> str:
-    charge_kw, discharge_kw = book.kw("charge_kw", t), book.kw("discharge_kw", t)
-    if discharge_kw > max(charge_kw, FLOWING_KW):
-        sold_kw = min(book.kw("grid.export_kw", t), discharge_kw * book.inverter.inverting_efficiency)
-        return EXPORT if sold_kw > FLOWING_KW else COVER
-    if charge_kw > FLOWING_KW:
+    """What is done with the battery, by the uses that have a price: flows too small for one are rest."""
+    left, entered = list(book.leaving(t)), list(book.entering(t))
+    if left and book.kw("discharge_kw", t) > book.kw("charge_kw", t):
+        return EXPORT if any(use.kind == SELL for use in left) else COVER
+    if entered:
         return GRID_CHARGE if book.kw("from_house_kw", t) > FLOWING_KW else SUN_CHARGE
     return HOLD if mode == "hold" else REST
 
