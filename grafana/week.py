@@ -223,14 +223,15 @@ class Week:
         own = self.house.flows().join(prices)
         others = {name: self._baseline(name) for name in BASELINES}
         model, forecast = self._regret(own[SUNDAY:])
+        zone = self.built.site.zone
         for k in range(DAYS):
             end = (k + 1) * 96
             day = START + timedelta(days=k)
             for period, start, begin in (("day", day, k * 96), ("week", START, 0), ("month", MONTH, 0)):
-                bill = metered(period, start, own.iloc[begin:end]).bill
+                bill = metered(period, start, own.iloc[begin:end], zone).bill
                 bills = {name: float(flows["cost"].iloc[begin:end].sum()) for name, flows in others.items()}
                 saved = {name: Saved(other, other - bill) for name, other in bills.items()}
-                money = metered(period, start, own.iloc[begin:end], saved)
+                money = metered(period, start, own.iloc[begin:end], zone, saved)
                 if end == len(own):
                     money = replace(
                         money,
@@ -250,7 +251,7 @@ class Week:
         assert self._on_sunday is not None
         house, stored = self.built.house, self._on_sunday.stored_energy()
         valuation = Valuation.at(END, house, self.scenario)
-        bill = metered("day", SUNDAY, flows).bill
+        bill = metered("day", SUNDAY, flows, self.built.site.zone).bill
         net = bill + wear_of(house, flows) - valuation.change(stored, self.house.stored_energy())
         cheapest = replace(house, strategy=self.built.strategies["lowest_bill"])
         state = measure(house.devices, self._on_sunday.readings())

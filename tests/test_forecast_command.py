@@ -156,7 +156,7 @@ class TestCommand:
         assert picture.read_bytes()[:4] == b"\x89PNG"
 
     def test_a_house_looks_back_on_the_forecasts_of_its_plans(self, tmp_path: Path, place: Path) -> None:
-        begin = (datetime.now(UTC) - timedelta(days=12)).date()
+        begin = date(2025, 1, 14)
         write_scenario(generated_days(begin, 2, seed=2), tmp_path / "days.csv")
         house, ledger = str(place / "pems.toml"), tmp_path / "ledger.sqlite3"
         words = [

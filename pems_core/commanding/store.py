@@ -41,7 +41,8 @@ ADD_LINE = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 SHORTEN_JOURNAL = "DELETE FROM journal WHERE number <= (SELECT max(number) FROM journal) - ?"
-READ_COUNTS = "SELECT kind, device, name, day, count FROM counts WHERE day >= ?"
+READ_COUNTS = "SELECT kind, device, name, day, count FROM counts WHERE day >= (SELECT date(max(day), ?) FROM counts)"
+"""Of late as the counts have it: who looks may have another clock than the engine that counted."""
 KEEP_COUNT = "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)"
 
 
@@ -229,8 +230,8 @@ class Store:
     def _load(self) -> None:
         for kind, name, value in self._database.must_read("SELECT kind, name, value FROM facts"):
             self._facts.setdefault(kind, {})[name] = json.loads(value)
-        oldest = (self._today() - COUNTS_KEPT).isoformat()
-        for kind, device, name, day, count in self._database.must_read(READ_COUNTS, (oldest,)):
+        kept = f"-{COUNTS_KEPT.days} days"
+        for kind, device, name, day, count in self._database.must_read(READ_COUNTS, (kept,)):
             self._counts.setdefault((kind, device), {})[name, day] = count
 
     def _snapshot(self) -> Sequence[Statement]:

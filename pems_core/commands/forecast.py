@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pems_core.clock import SystemClock
+from pems_core.clock import FastClock
 from pems_core.commanding.store import Store
 from pems_core.config import ConfigError, StateSection
 from pems_core.domain import Forecasts, History, SiteState
@@ -193,11 +193,11 @@ def _of_ledger(
 ) -> tuple[HouseFile, Mapping[str, pd.DataFrame]]:
     built, ledger = opened(house, path)
     with ledger:
-        until = ledger.clock.now()
+        until = ledger.measured_until()
         since = until - timedelta(days=days or 30.0)
         before = since - timedelta(days=LEAST_DAYS + 2)
         # Of its own house the history leaves out what says nothing, such as PV that may have been curtailed.
-        history = _history(built, house) if path is None else pd.DataFrame()
+        history = _history(built, house, until) if path is None else pd.DataFrame()
         tables = {}
         for name in series:
             foretold = ledger.vintages(name, since, until)
@@ -210,9 +210,9 @@ def _of_ledger(
     return built, tables
 
 
-def _history(built: HouseFile, house: Path | None) -> pd.DataFrame:
+def _history(built: HouseFile, house: Path | None, until: datetime) -> pd.DataFrame:
     folder = StateFolder(built.config[StateSection].path((house or default_house()).parent))
-    with Store(folder.make().path, SystemClock(), writing=False) as store:
+    with Store(folder.make().path, FastClock(until), writing=False) as store:
         measured = store.history(HISTORY_DAYS)
     return measured if measured.empty else cleaned(measured, built.measures).frame
 

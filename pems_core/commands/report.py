@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ from pems_core.clock import SystemClock
 from pems_core.domain import ConfigError
 from pems_core.hindsight.bill import Reconciled, read_bills, reconcile
 from pems_core.hindsight.books import Bookkeeper, DayBooks
+from pems_core.hindsight.recorded_day import running_day
 from pems_core.hindsight.review import review
 from pems_core.hindsight.savings import PERIODS, gather, of, told
 from pems_core.hindsight.telling import data, headline, page, tables, title
@@ -44,7 +45,7 @@ NICENESS = 10
 @click.option("--regret", is_flag=True, help="Also how far from the best possible, and why. Takes minutes a day.")
 @click.option("--anew", is_flag=True, help="Work all books out again, also those that are kept.")
 @click.option("--savings", is_flag=True, help="Keep the books of the days that are over, and print what was saved.")
-@click.option("--now", hidden=True, help="The time by the engine's clock. [that of the wall]")
+@click.option("--now", hidden=True, help="The time by the engine's clock. [how far the ledger knows]")
 def report(
     house: Path | None,
     ledger: Path | None,
@@ -58,13 +59,14 @@ def report(
     savings: bool,
     now: str | None,
 ) -> None:
-    """Look back on the day, week or month of DATE, such as 2025-01-15. [today]
+    """Look back on the day, week or month of DATE, such as 2025-01-15. [the last that the ledger knows]
 
     What the house cost and what it would have cost otherwise, comfort, energy, plans against reality, forecasts, trend.
     """
     require_writable(html=html)
     built, kept = opened(house, ledger)
-    at = datetime.now(UTC) if now is None else instant(now, "--now", built)
+    # A ledger has a time of its own: the house may be simulated, or have been switched off since.
+    at = kept.measured_until() if now is None else instant(now, "--now", built)
     asked = _day(date, built, at)
     if savings:
         kept.close()
@@ -97,8 +99,8 @@ def _keep(house: HouseFile, path: Path, day: date, now: datetime) -> object:
         known = ledger.days(first, day)
         days = gather(keeper, "days", first, day, now).days
         for books in days:
-            if books.complete and books.day not in known:
-                ledger.add_day(books.day, books.data())
+            if books.complete and known.get(books.day) != (found := books.data()):
+                ledger.add_day(books.day, found)
         days = [_with_regret(keeper, books) if books.day == day - timedelta(days=1) else books for books in days]
     whole = [of("day", books.day, [books]) for books in days if books.complete]
     return {
@@ -124,7 +126,7 @@ def _reconciled(path: Path | None, keeper: Bookkeeper, now: datetime) -> list[Re
 
 def _day(text: str | None, house: HouseFile, now: datetime) -> date:
     if text is None:
-        return now.astimezone(house.site.zone).date()
+        return running_day(now, house)
     try:
         return date.fromisoformat(text)
     except ValueError:

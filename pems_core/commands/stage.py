@@ -48,7 +48,8 @@ def show(house: Path) -> None:
         stages = Stages(blueprint.config[StagesSection], store, blueprint.clock)
         for name in commanded(blueprint):
             evidence = stages.evidence(name)
-            since = "house file" if evidence.since is None else f"{evidence.since:%Y-%m-%d %H:%M}"
+            local = None if evidence.since is None else evidence.since.astimezone(blueprint.house.site.zone)
+            since = "house file" if local is None else f"{local:%Y-%m-%d %H:%M}"
             counts = ", ".join(f"{count} {what}" for what, count in sorted(evidence.by_stage.items()))
             table.add_row(name, stages.of(name), since, counts or "none yet")
     Console().print(table)

@@ -47,11 +47,8 @@ class RecordedDay:
     overrides: Sequence[Override]
     """What people had set, each as long as it held."""
     known: float
-
-    @property
-    def complete(self) -> bool:
-        """Whether the day is over."""
-        return self.end - self.start >= timedelta(hours=22)
+    complete: bool
+    """Whether the day is over."""
 
 
 def local_day(day: date, house: HouseFile) -> tuple[datetime, datetime]:
@@ -60,14 +57,19 @@ def local_day(day: date, house: HouseFile) -> tuple[datetime, datetime]:
     return begin, end
 
 
+def running_day(now: datetime, house: HouseFile) -> date:
+    """The local day of an instant; at midnight sharp the one before, as nothing of the new one has passed."""
+    return (now - timedelta.resolution).astimezone(house.site.zone).date()
+
+
 def recorded_day(ledger: Ledger, house: HouseFile, day: date, until: datetime | None = None) -> RecordedDay:
     """A day, or what has passed of it.
 
     :param until: no further than this; the end of the day, if it is not told.
     :raises NotRecorded: if too little of it was measured.
     """
-    start, end = local_day(day, house)
-    end = min(end, floor_time(until, QUARTER)) if until is not None else end
+    start, over = local_day(day, house)
+    end = over if until is None else min(over, floor_time(until, QUARTER))
     if end <= start:
         raise NotRecorded(f"{day}: nothing of it has passed yet")
     flows, known = _flows(ledger, day, start, end)
@@ -82,6 +84,7 @@ def recorded_day(ledger: Ledger, house: HouseFile, day: date, until: datetime | 
         _told(ledger, start, end),
         _overrides(ledger, start, end),
         known,
+        complete=end == over,
     )
 
 

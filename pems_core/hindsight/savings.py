@@ -11,7 +11,7 @@ from pems_core.recording.metrics.money import Money, Saved
 from pems_core.site import HouseFile
 
 from .books import TOLD, Bookkeeper, DayBooks, combined_error, from_data
-from .recorded_day import local_day
+from .recorded_day import local_day, running_day
 
 PERIODS = ("day", "week", "month")
 
@@ -133,12 +133,12 @@ def gather(
     """
     kept = {} if anew else keeper.ledger.days(first, last)
     days, missing = [], {}
-    today = now.astimezone(keeper.house.site.zone).date()
     day = first
-    while day <= min(last, today):
+    while day <= min(last, running_day(now, keeper.house)):
         try:
             found = _read(kept.get(day))
-            if found is None or not found.complete or (with_regret and found.regret is None):
+            # What was kept while the day was not over lacks its end, whoever called it complete.
+            if found is None or found.until < local_day(day, keeper.house)[1] or (with_regret and found.regret is None):
                 found = keeper.books(day, now, with_regret)
             days.append(found)
         except NotRecorded as fault:

@@ -69,7 +69,7 @@ class Till:
         with Ledger(self.ledger, self.live.clock) as ledger:
 
             def of(period: str, begin: datetime, end: datetime) -> Money:
-                return metered(period, begin, ledger.telemetry([*METERED, *PRICES], begin, end))
+                return metered(period, begin, ledger.telemetry([*METERED, *PRICES], begin, end), zone)
 
             today = now.astimezone(zone).date()
             days = [midnight(today - k * DAY, zone) for k in range(DAYS_BEFORE, -1, -1)]

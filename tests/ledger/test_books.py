@@ -260,6 +260,38 @@ def test_what_was_saved_is_kept_and_told_for_the_engine(day: Written, books: Day
         assert list(ledger.days(FIRST, FIRST)) == [FIRST]
 
 
+def test_a_day_is_closed_when_it_is_over_and_not_before(day: Written, tmp_path: Path) -> None:
+    """Its last hour is the same part of the month as any other."""
+    copy = replace(day, path=tmp_path / "ledger.sqlite3")
+    with day.ledger() as ledger:
+        ledger.backup(copy.path)
+        evening = Bookkeeper(ledger, day.house).books(FIRST, until=day.end - timedelta(hours=1))
+    ask = ["report", f"{FIRST}", "--house", str(day.house_file), "--ledger", str(copy.path), "--savings", "--now"]
+
+    late = CliRunner().invoke(pems, [*ask, (day.end - timedelta(hours=1)).isoformat()])
+    with copy.ledger() as ledger:
+        kept_early = ledger.days(FIRST, FIRST)
+    with Ledger(copy.path, FastClock(day.end), writing=True) as ledger:
+        # As PEMS kept it before.
+        ledger.add_day(FIRST, {**evening.data(), "complete": True})
+    over = CliRunner().invoke(pems, [*ask, day.end.isoformat()])
+    with copy.ledger() as ledger:
+        kept = from_data(ledger.days(FIRST, FIRST)[FIRST])
+
+    assert (late.exit_code, over.exit_code) == (0, 0), late.output + over.output
+    assert not evening.complete
+    assert kept_early == {}
+    assert kept.until == day.end
+    assert kept.actual.bill == pytest.approx(day.report.subject.bill)
+
+
+def test_without_a_date_the_last_day_that_the_ledger_knows_is_told(day: Written) -> None:
+    done = CliRunner().invoke(pems, ["report", "--house", str(day.house_file), "--ledger", str(day.path)])
+
+    assert done.exit_code == 0, done.output
+    assert "Tuesday 14 January 2025" in done.output
+
+
 @pytest.mark.slow
 @pytest.mark.live
 def test_the_engine_hears_from_a_process_of_its_own(day: Written, books: DayBooks, tmp_path: Path) -> None:

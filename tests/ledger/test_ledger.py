@@ -268,7 +268,7 @@ def test_an_entry_that_cannot_be_written_is_told_and_the_next_one_is_written(
     scribe.hand(lambda ledger: ledger.add_cycle(report))
     assert scribe.close(20.0)
 
-    assert "an entry is lost" in scribe.alerts[0].text
+    assert "1 entries are lost" in scribe.alerts[0].text
     with Ledger(tmp_path / "ledger.sqlite3", FastClock(START)) as ledger:
         assert len(ledger.cycles(START, START + DAY)) == 1
 

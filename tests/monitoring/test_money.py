@@ -41,7 +41,7 @@ def hours(**columns: list[float]) -> pd.DataFrame:
 
 
 def test_the_bill_is_import_less_feed_in_at_the_prices_of_the_hour() -> None:
-    money = metered("day", START, hours(grid_import_kw=[1.0, 1.0, 0.0, 0.0], grid_export_kw=[0.0, 0.0, 0.0, 2.0]))
+    money = metered("day", START, hours(grid_import_kw=[1.0, 1.0, 0.0, 0.0], grid_export_kw=[0.0, 0.0, 0.0, 2.0]), UTC)
     assert money.bill == pytest.approx(4.0 + 2.0 - 8.0)
     assert money.export_revenue == pytest.approx(8.0)
     assert money.peak_kw == pytest.approx(1.0)
@@ -55,11 +55,11 @@ def test_arbitrage_is_what_the_battery_gave_less_what_it_took() -> None:
         battery_terminal_discharge_kw=[0.0, 0.0, 0.0, 2.5],
     )
     # 2 kWh of the grid at 2, 1 kWh of PV that would have earned 1, 2.5 kWh given at 8.
-    assert metered("day", START, frame).arbitrage == pytest.approx(2.5 * 8 - 2 * 2 - 1 * 1)
+    assert metered("day", START, frame, UTC).arbitrage == pytest.approx(2.5 * 8 - 2 * 2 - 1 * 1)
 
 
 def test_heating_in_cheap_hours_gains_against_heating_evenly() -> None:
-    money = metered("day", START, hours(heating_kw=[0.0, 2.0, 2.0, 0.0], base_load_kw=[1.0] * 4))
+    money = metered("day", START, hours(heating_kw=[0.0, 2.0, 2.0, 0.0], base_load_kw=[1.0] * 4), UTC)
     assert money.heating_shift == pytest.approx(4 * (4.0 - 2.0))
 
 
@@ -70,24 +70,46 @@ def test_shares_of_self_use() -> None:
         pv_kw=[0.0, 3.0, 1.0, 0.0],
         base_load_kw=[1.0, 2.0, 1.0, 1.0],
     )
-    money = metered("day", START, frame)
+    money = metered("day", START, frame, UTC)
     assert money.self_consumption_share == pytest.approx(0.75)
     assert money.self_sufficiency_share == pytest.approx(0.6)
+
+
+def test_a_day_of_the_house_is_the_day_over_which_heat_is_spread() -> None:
+    """The first two hours are of the day before in New York: each has a mean price of its own."""
+    frame = hours(heating_kw=[0.0, 2.0, 2.0, 0.0])
+    frame.index = pd.date_range(datetime(2025, 1, 15, 3, tzinfo=UTC), periods=4, freq=HOUR, unit="us")
+    money = metered("month", START, frame, ZoneInfo("America/New_York"))
+    assert money.heating_shift == pytest.approx(2 * (3.0 - 2.0) + 2 * (5.0 - 2.0))
+
+
+def test_shares_stay_shares_when_the_battery_sells_what_it_bought() -> None:
+    frame = hours(
+        grid_import_kw=[4.0, 0.0, 0.0, 0.0], grid_export_kw=[0.0, 0.0, 0.0, 3.0], pv_kw=[0.0, 1.0, 0.0, 0.0],
+        base_load_kw=[1.0, 1.0, 0.0, 0.0], flexible_load_kw=[0.0, 0.0, 1.0, 0.0],
+    )  # fmt: skip
+    money = metered("day", START, frame, UTC)
+    assert (money.self_consumption_share, money.self_sufficiency_share) == (0.0, 0.0)
+
+
+def test_what_a_car_takes_is_used_in_the_house() -> None:
+    frame = hours(grid_import_kw=[1.0, 0.0, 0.0, 0.0], base_load_kw=[1.0] * 4, flexible_load_kw=[0.0, 4.0, 0.0, 0.0])
+    assert metered("day", START, frame, UTC).self_sufficiency_share == pytest.approx(7 / 8)
 
 
 def test_hours_without_a_price_or_a_meter_are_left_out() -> None:
     frame = hours(grid_import_kw=[1.0, float("nan"), 1.0, 1.0])
     frame.iloc[3, frame.columns.get_loc("import_price_per_kwh")] = float("nan")  # type: ignore[index]
-    assert metered("day", START, frame).bill == pytest.approx(4.0 + 2.0)
+    assert metered("day", START, frame, UTC).bill == pytest.approx(4.0 + 2.0)
 
 
 def test_nothing_measured_is_no_bill_and_no_peak() -> None:
-    money = metered("day", START, hours().iloc[:0])
+    money = metered("day", START, hours().iloc[:0], UTC)
     assert (money.bill, money.peak_kw, money.self_consumption_share) == (0.0, None, None)
 
 
 def test_what_was_saved_is_told_against_each_baseline() -> None:
-    money = metered("day", START, hours(), {"self_use": Saved(12.0, 5.0, 0.5)})
+    money = metered("day", START, hours(), UTC, {"self_use": Saved(12.0, 5.0, 0.5)})
     lines = as_lines(money_points("home", money))
     assert lines[0].startswith("money,period=day,site=home ")
     assert lines[1].startswith(

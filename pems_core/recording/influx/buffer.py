@@ -8,6 +8,7 @@ from pathlib import Path
 from pems_core.clock import Clock
 from pems_core.commanding.database import Database, Statement
 from pems_core.domain import Alert, Severity
+from pems_core.recording.losses import Losses
 
 PLACE = "influxdb buffer"
 SCHEMA = "CREATE TABLE batches (number INTEGER PRIMARY KEY, points INTEGER NOT NULL, lines BLOB NOT NULL)"
@@ -32,11 +33,9 @@ class Buffer:
     """
 
     def __init__(self, path: Path, clock: Clock, most_bytes: float) -> None:
-        self._clock = clock
         self._most_bytes = most_bytes
         self._database = Database(path, (SCHEMA,), clock)
-        self._lost: Alert | None = None
-        self._lost_points = 0
+        self._lost = Losses(clock, PLACE, Severity.CRITICAL, _lost)
         self._number, self._bytes = self._database.read(
             "SELECT ifnull(max(number), 0), ifnull(sum(length(lines)), 0) FROM batches"
         )[0]
@@ -47,7 +46,7 @@ class Buffer:
     @property
     def alerts(self) -> Sequence[Alert]:
         faults = [replace(alert, place=PLACE) for alert in self._database.alerts]
-        return [*faults, self._lost] if self._lost else faults
+        return [*faults, *self._lost.alerts]
 
     @property
     def last(self) -> int:
@@ -94,9 +93,10 @@ class Buffer:
         oldest = self._database.read("SELECT number, points FROM batches ORDER BY number LIMIT 1")
         if not oldest or oldest[0][0] == self._number:
             return False
-        self._lost_points += oldest[0][1]
+        self._lost.add(oldest[0][1])
         self.forget(oldest[0][0])
-        since = self._lost.since if self._lost else self._clock.now()
-        text = f"{self._lost_points} points were lost, the oldest: buffer_mb is full while the server is away"
-        self._lost = Alert(Severity.CRITICAL, PLACE, text, since)
         return True
+
+
+def _lost(count: int) -> str:
+    return f"{count} points were lost, the oldest: buffer_mb is full while the server is away"

@@ -10,6 +10,7 @@ from time import monotonic
 
 from pems_core.clock import Clock
 from pems_core.domain import Alert, Severity
+from pems_core.recording.losses import Losses
 from pems_core.recording.points import Point, as_lines
 
 from .buffer import Buffer
@@ -64,8 +65,7 @@ class InfluxWriter:
         self._queued = 0
         self._counting = Lock()
         """Two threads count what is queued."""
-        self._lost_points = 0
-        self._lost: Alert | None = None
+        self._lost = Losses(clock, PLACE, Severity.CRITICAL, _lost)
         self._wake, self._ending = Event(), Event()
         self._thread = Thread(target=self._run, name="influxdb", daemon=True)
         self._server: Influx | None = None
@@ -78,8 +78,9 @@ class InfluxWriter:
         self._failures = 0
         self._again_s = 0.0
         self._away: Alert | None = None
-        self._refused: Alert | None = None
-        self._refused_points = 0
+        self._refused = Losses(clock, PLACE, Severity.WARNING, self._say_refused)
+        self._why = ""
+        """What was said of the last point that was refused."""
         self._crashed: Alert | None = None
         self._waiting = buffer.points_after(0)
 
@@ -96,7 +97,7 @@ class InfluxWriter:
             taken = self._queued <= MOST_QUEUED
             self._queued += len(some) if taken else 0
         if not taken:
-            self._drop(len(some))
+            self._lost.add(len(some))
             return
         self._queue.append(some)
         if self._queued > BATCH_POINTS:
@@ -115,14 +116,11 @@ class InfluxWriter:
 
     @property
     def alerts(self) -> Sequence[Alert]:
-        found = [self._away, self._refused, self._crashed, self._lost, *self._buffer.alerts]
-        return [alert for alert in found if alert is not None]
+        own = [alert for alert in (self._away, self._crashed) if alert is not None]
+        return [*own, *self._refused.alerts, *self._lost.alerts, *self._buffer.alerts]
 
-    def _drop(self, count: int) -> None:
-        self._lost_points += count
-        since = self._lost.since if self._lost else self._clock.now()
-        text = f"{self._lost_points} points were lost: the disk did not take them in time"
-        self._lost = Alert(Severity.CRITICAL, PLACE, text, since)
+    def _say_refused(self, count: int) -> str:
+        return f"{count} points were not taken, see {self._refused_file}; the last: {self._why}"
 
     def _run(self) -> None:
         try:
@@ -220,10 +218,8 @@ class InfluxWriter:
             self._deliver(lines[middle:])
 
     def _set_aside(self, line: str, why: str) -> None:
-        self._refused_points += 1
-        since = self._refused.since if self._refused else self._clock.now()
-        text = f"{self._refused_points} points were not taken, see {self._refused_file}; the last: {why}"
-        self._refused = Alert(Severity.WARNING, PLACE, text, since)
+        self._why = why
+        self._refused.add()
         if self._refused_file.exists() and self._refused_file.stat().st_size > MOST_REFUSED_BYTES:
             return
         with self._refused_file.open("a", encoding="utf-8") as file:
@@ -245,3 +241,7 @@ class InfluxWriter:
             through = self._settling.popleft()[1]
         if through:
             self._buffer.forget(through)
+
+
+def _lost(count: int) -> str:
+    return f"{count} points were lost: the disk did not take them in time"

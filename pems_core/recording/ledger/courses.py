@@ -10,6 +10,7 @@ import pandas as pd
 
 from .coding import MICROSECOND, horizon_from, instant, micros, unpacked
 from .file import LedgerFile
+from .records import NotRecorded
 
 
 class Courses(LedgerFile):
@@ -35,6 +36,16 @@ class Courses(LedgerFile):
             here, there = place[names]
             table[i, here] = np.frombuffer(means)[there]
         return pd.DataFrame(table, _index([row[0] for row in rows], "start"), columns)
+
+    def measured_until(self) -> datetime:
+        """When the newest interval that is kept began: what came before it is known.
+
+        :raises NotRecorded: if nothing was measured yet.
+        """
+        [[start]] = self._database.must_read("SELECT max(start) FROM telemetry")
+        if start is None:
+            raise NotRecorded(f"{self.path}: nothing was measured yet")
+        return instant(start)
 
     def interval(self, since: datetime, until: datetime) -> timedelta:
         """The length of the intervals of a time, the shortest if they differ; 5 min if there is none."""

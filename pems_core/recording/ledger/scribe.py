@@ -8,6 +8,7 @@ from time import monotonic
 
 from pems_core.clock import Clock
 from pems_core.domain import Alert, PemsError, Severity
+from pems_core.recording.losses import Losses
 
 from .ledger import PLACE, Ledger
 
@@ -30,8 +31,11 @@ class Scribe:
         self._open, self._clock = open_ledger, clock
         self._work: Queue[Work | None] = Queue(MOST_WAITING)
         self._ledger: Ledger | None = None
-        self._fault: Alert | None = None
-        self._dropped = 0
+        self._ended: Alert | None = None
+        self._dropped = Losses(clock, PLACE, Severity.WARNING, _dropped)
+        self._failed = Losses(clock, PLACE, Severity.WARNING, self._say_failed)
+        self._why = ""
+        """What was wrong with the last entry that could not be written."""
         self._thread: threading.Thread | None = None
 
     def hand(self, work: Work) -> None:
@@ -42,8 +46,7 @@ class Scribe:
         try:
             self._work.put_nowait(work)
         except Full:
-            self._dropped += 1
-            self._tell(f"{self._dropped} entries were dropped: {MOST_WAITING} wait already")
+            self._dropped.add()
 
     @property
     def waiting(self) -> int:
@@ -51,8 +54,9 @@ class Scribe:
 
     @property
     def alerts(self) -> Sequence[Alert]:
-        own = [] if self._fault is None else [self._fault]
-        return own + list(self._ledger.alerts if self._ledger is not None else ())
+        ended = [] if self._ended is None else [self._ended]
+        of_file = self._ledger.alerts if self._ledger is not None else ()
+        return [*ended, *self._dropped.alerts, *self._failed.alerts, *of_file]
 
     def close(self, within_s: float = 5.0) -> bool:
         """Write what waits, within so much time; true if nothing was left."""
@@ -73,11 +77,11 @@ class Scribe:
                 while (work := self._next(ledger)) is not None:
                     self._do(work, ledger)
         except PemsError as fault:
-            self._tell(f"nothing is recorded: {fault}")
+            self._end(str(fault))
         except Exception as error:
             # What happens is not recorded then, and the house goes on.
             log.exception("the ledger failed")
-            self._tell(f"nothing is recorded: {type(error).__name__}: {error}")
+            self._end(f"{type(error).__name__}: {error}")
 
     def _next(self, ledger: Ledger) -> Work | None:
         while True:
@@ -91,7 +95,15 @@ class Scribe:
             work(ledger)
         except Exception as error:
             log.exception("an entry of the ledger is lost")
-            self._tell(f"an entry is lost: {type(error).__name__}: {error}")
+            self._why = f"{type(error).__name__}: {error}"
+            self._failed.add()
 
-    def _tell(self, fault: str) -> None:
-        self._fault = Alert(Severity.WARNING, PLACE, fault, self._clock.now())
+    def _end(self, fault: str) -> None:
+        self._ended = Alert(Severity.WARNING, PLACE, f"nothing is recorded: {fault}", self._clock.now())
+
+    def _say_failed(self, count: int) -> str:
+        return f"{count} entries are lost; the last: {self._why}"
+
+
+def _dropped(count: int) -> str:
+    return f"{count} entries were dropped: {MOST_WAITING} wait already"

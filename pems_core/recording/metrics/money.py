@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 import pandas as pd
 
@@ -52,6 +52,7 @@ METERED = (
     "pv_kw",
     "base_load_kw",
     "heating_kw",
+    "flexible_load_kw",
     "battery_terminal_charge_kw",
     "battery_terminal_discharge_kw",
 )
@@ -59,9 +60,12 @@ PRICES = ("import_price_per_kwh", "feed_in_price_per_kwh")
 BOUGHT, SOLD = PRICES
 
 
-def metered(period: str, start: datetime, frame: pd.DataFrame, saved: Mapping[str, Saved] | None = None) -> Money:
+def metered(
+    period: str, start: datetime, frame: pd.DataFrame, zone: tzinfo, saved: Mapping[str, Saved] | None = None
+) -> Money:
     """What one period cost and earned so far.
 
+    :param zone: of the house, whose days count.
     :param frame: `METERED` and `PRICES`, labelled by interval start in UTC; intervals of which the grid or a price is
         not known are left out.
     """
@@ -70,7 +74,7 @@ def metered(period: str, start: datetime, frame: pd.DataFrame, saved: Mapping[st
     kwh = known[list(METERED)].fillna(0.0) * (step / HOUR)
     bought, sold = kwh["grid_import_kw"], kwh["grid_export_kw"]
     revenue = float((sold * known[SOLD]).sum())
-    load = float((kwh["base_load_kw"] + kwh["heating_kw"]).sum())
+    load = float(kwh[["base_load_kw", "heating_kw", "flexible_load_kw"]].to_numpy().sum())
     produced = float(kwh["pv_kw"].sum())
     return Money(
         period,
@@ -78,10 +82,11 @@ def metered(period: str, start: datetime, frame: pd.DataFrame, saved: Mapping[st
         bill=float((bought * known[BOUGHT]).sum()) - revenue,
         saved=saved or {},
         arbitrage=_arbitrage(kwh, known),
-        heating_shift=_heating_shift(kwh["heating_kw"], known[BOUGHT]),
+        heating_shift=_heating_shift(kwh["heating_kw"], known[BOUGHT], zone),
         export_revenue=revenue,
-        self_consumption_share=1.0 - float(sold.sum()) / produced if produced else None,
-        self_sufficiency_share=1.0 - float(bought.sum()) / load if load else None,
+        # Energy of the grid that is fed in again, or stored, must not take a share out of its range.
+        self_consumption_share=_share_kept(float(sold.sum()), produced),
+        self_sufficiency_share=_share_kept(float(bought.sum()), load),
         peak_kw=float(known["grid_import_kw"].resample(QUARTER).mean().max()) if len(known) else None,
     )
 
@@ -94,9 +99,13 @@ def _arbitrage(kwh: pd.DataFrame, prices: pd.DataFrame) -> float:
     return float(gave - (of_grid * prices[BOUGHT]).sum() - ((taken - of_grid) * prices[SOLD].clip(lower=0.0)).sum())
 
 
-def _heating_shift(kwh: "pd.Series[float]", price: "pd.Series[float]") -> float:
-    """What the same heat would have cost spread evenly over each day, less what it did cost."""
-    days = pd.DatetimeIndex(price.index).floor("D")
+def _share_kept(lost_kwh: float, whole_kwh: float) -> float | None:
+    return min(1.0, max(0.0, 1.0 - lost_kwh / whole_kwh)) if whole_kwh > 0 else None
+
+
+def _heating_shift(kwh: "pd.Series[float]", price: "pd.Series[float]", zone: tzinfo) -> float:
+    """What the same heat would have cost spread evenly over each local day, less what it did cost."""
+    days = pd.DatetimeIndex(price.index).tz_convert(zone).date
     even = price.groupby(days).transform("mean")
     return float((kwh * (even - price)).sum())
 
