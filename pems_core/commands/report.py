@@ -1,7 +1,6 @@
 """`pems report`: a day, week or month looked back on."""
 
 import json
-import os
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -25,8 +24,6 @@ from .ledger_options import instant, ledger_options, opened
 from .options import require_writable
 
 WEEK = 7
-NICENESS = 10
-"""Whoever runs the house goes first."""
 
 
 @click.command()
@@ -70,7 +67,6 @@ def report(
     asked = _day(date, built, at)
     if savings:
         kept.close()
-        os.nice(NICENESS)
         click.echo(json.dumps(_keep(built, kept.path, asked, at)))
         return
     with kept:

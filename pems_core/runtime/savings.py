@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,8 @@ AFTER_MIDNIGHT = timedelta(minutes=10)
 """When the books of a day that is over are closed."""
 LEAST_WAIT_S = 60.0
 """Between two looks, however fast the clock is [s of the wall]."""
+NICENESS = 10
+"""Of the process: whoever runs the house goes first."""
 WITHIN_S = 900.0
 """How long the process may take [s of the wall]; it is ended then, and tried again next time."""
 
@@ -91,6 +94,8 @@ class Savings:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
         try:
             said, wrong = await process.communicate()
         finally:
