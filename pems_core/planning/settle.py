@@ -6,7 +6,7 @@ mode are joined to what comes before or after them, as long as the devices' own 
 less than the changes that it saves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -32,22 +32,38 @@ from .rollout import UNFORECAST, stored_worth
 
 LIMIT_TOLERANCE_KW = 0.005
 SOC_TOLERANCE = 5e-5
+SAME_SOC = 1e-9
 Settings = Mapping[str, Value]
 Labels = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Course:
-    """What an inverter would do with some settings, step by step."""
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A step of a course, and where it leaves the inverter."""
 
-    flows: Sequence[Mapping[str, float]]
-    soc: Sequence[float]
-    import_kw: Sequence[float]
-    export_kw: Sequence[float]
+    flows: Mapping[str, float]
+    import_kw: float
+    export_kw: float
     spent: float
     """Bill and wear [currency]; infinite beyond the limits of grid or battery."""
+    then: InverterState
+
+    @property
+    def soc(self) -> float:
+        return _soc_of(self.then)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What an inverter would do with some settings, step by step; it ends where a limit is passed."""
+
+    passed: Sequence[_Passed]
     worth: float
     """Of what is stored at the end [currency]."""
+
+    @cached_property
+    def spent(self) -> float:
+        return sum(step.spent for step in self.passed)
 
     @property
     def cost(self) -> float:
@@ -77,27 +93,42 @@ class _Inverter:
             steps.append(Step(horizon.starts[t], horizon.step_h[t], inputs, rest_kw, *limits))
         return steps
 
-    def course(self, steps: Sequence[Step], settings: Sequence[Settings]) -> _Course:
-        flows, soc, imports, exports = [], [], [], []
-        now, spent = of_kind(self.state.devices[self.device.name], InverterState), 0.0
-        stored = of_kind(now.battery, BatteryState).soc
-        for t, (step, said) in enumerate(zip(steps, settings, strict=True)):
-            # Standby first: what it takes can then not be discharged, too.
-            done = self.device.execute(said, _at_soc(now, self._soc_left(stored, step.length_h)), step)
-            stored = self._soc_after(stored, done.flows, step.length_h)
-            now = _at_soc(of_kind(done.state, InverterState), stored)
-            net_kw = step.load_kw + done.flows["from_house_kw"] - done.flows["to_house_kw"]
-            import_kw, export_kw = max(0.0, net_kw), max(0.0, -net_kw)
-            if self._beyond_limits(t, import_kw, export_kw, stored):
-                spent = inf
-            bill = step.inputs["import_price_per_kwh"] * import_kw - step.inputs["feed_in_price_per_kwh"] * export_kw
-            spent += (bill + self.battery.wear_cost_per_kwh * done.flows["discharge_kw"]) * step.length_h
-            flows.append(done.flows)
-            soc.append(stored)
-            imports.append(import_kw)
-            exports.append(export_kw)
+    def course(
+        self,
+        steps: Sequence[Step],
+        settings: Sequence[Settings],
+        like: _Course | None = None,
+        changed: range = range(0),
+    ) -> _Course:
+        """The course with these settings.
+
+        :param like: a course with other settings in the changed steps only; what both have in common is taken over.
+        """
+        passed = list(like.passed[: changed.start]) if like is not None else []
+        now = passed[-1].then if passed else of_kind(self.state.devices[self.device.name], InverterState)
+        for t in range(len(passed), len(steps)):
+            if like is not None and t >= changed.stop and _alike(now, like.passed[t - 1].then):
+                return _Course([*passed, *like.passed[t:]], like.worth)
+            step = self._pass(t, steps[t], settings[t], now)
+            passed.append(step)
+            if step.spent == inf:
+                return _Course(passed, 0.0)
+            now = step.then
         end = SiteState(self.forecasts.horizon.end, {self.device.name: now})
-        return _Course(flows, soc, imports, exports, spent, stored_worth([self.device], end, self.forecasts))
+        return _Course(passed, stored_worth([self.device], end, self.forecasts))
+
+    def _pass(self, t: int, step: Step, said: Settings, now: InverterState) -> _Passed:
+        # Standby first: what it takes can then not be discharged, too.
+        stored = _soc_of(now)
+        done = self.device.execute(said, _at_soc(now, self._soc_left(stored, step.length_h)), step)
+        soc = self._soc_after(stored, done.flows, step.length_h)
+        net_kw = step.load_kw + done.flows["from_house_kw"] - done.flows["to_house_kw"]
+        import_kw, export_kw = max(0.0, net_kw), max(0.0, -net_kw)
+        bill = step.inputs["import_price_per_kwh"] * import_kw - step.inputs["feed_in_price_per_kwh"] * export_kw
+        spent = (bill + self.battery.wear_cost_per_kwh * done.flows["discharge_kw"]) * step.length_h
+        if self._beyond_limits(t, import_kw, export_kw, soc):
+            spent = inf
+        return _Passed(done.flows, import_kw, export_kw, spent, _at_soc(of_kind(done.state, InverterState), soc))
 
     def _soc_after(self, soc: float, flows: Mapping[str, float], length_h: float) -> float:
         """The state of charge that these flows give, with standby as the model has it, not as it is executed."""
@@ -155,6 +186,15 @@ def settled(
     return plan
 
 
+def _soc_of(state: InverterState) -> float:
+    return of_kind(state.battery, BatteryState).soc
+
+
+def _alike(one: InverterState, other: InverterState) -> bool:
+    """Whether an inverter goes on from both in the same way."""
+    return abs(_soc_of(one) - _soc_of(other)) <= SAME_SOC and _at_soc(one, _soc_of(other)) == other
+
+
 def _at_soc(state: InverterState, soc: float) -> InverterState:
     return replace(state, battery=replace(of_kind(state.battery, BatteryState), soc=soc))
 
@@ -186,8 +226,8 @@ def _settle(inverter: _Inverter, mode_now: str) -> Plan:
     while True:
         options = [
             (course.cost + change_cost * changes(new_labels), new_labels, new_settings, course)
-            for new_labels, new_settings in _joined(labels, settings, near)
-            for course in [inverter.course(steps, new_settings)]
+            for new_labels, new_settings, changed in _joined(labels, settings, near)
+            for course in [inverter.course(steps, new_settings, best, changed)]
         ]
         cheapest = min(options, key=lambda option: option[0], default=None)
         if cheapest is None or cheapest[0] >= best.cost + change_cost * changes(labels):
@@ -195,8 +235,8 @@ def _settle(inverter: _Inverter, mode_now: str) -> Plan:
         _, labels, settings, best = cheapest
 
 
-def _joined(labels: Labels, settings: Sequence[Settings], near: int) -> list[tuple[Labels, list[Settings]]]:
-    """Each way to let one run of a mode in the near steps be as the run before it, or as the one after."""
+def _joined(labels: Labels, settings: Sequence[Settings], near: int) -> list[tuple[Labels, list[Settings], range]]:
+    """Each way to let one run of a mode in the near steps be as the run before it, or the one after; and its steps."""
     edges = [0, *(t for t in range(1, near) if labels[t] != labels[t - 1]), near]
     found = []
     for i, (begin, end) in enumerate(pairwise(edges)):
@@ -205,14 +245,19 @@ def _joined(labels: Labels, settings: Sequence[Settings], near: int) -> list[tup
                 continue
             count = end - begin
             new_labels = (*labels[:begin], *(labels[like],) * count, *labels[end:])
-            found.append((new_labels, [*settings[:begin], *(settings[like],) * count, *settings[end:]]))
+            new_settings = [*settings[:begin], *(settings[like],) * count, *settings[end:]]
+            found.append((new_labels, new_settings, range(begin, end)))
     return found
 
 
 def _with_course(plan: Plan, name: str, labels: Labels, before: _Course, course: _Course) -> Plan:
     """The plan as the inverter will execute it; its costs differ by what the new course costs more than the old."""
-    flows = {f"{name}.{flow}": _rounded([step[flow] for step in course.flows]) for flow in course.flows[0]}
-    grid = {"grid.import_kw": _rounded(course.import_kw), "grid.export_kw": _rounded(course.export_kw)}
+    passed = course.passed
+    flows = {f"{name}.{flow}": _rounded(step.flows[flow] for step in passed) for flow in passed[0].flows}
+    grid = {
+        "grid.import_kw": _rounded(step.import_kw for step in passed),
+        "grid.export_kw": _rounded(step.export_kw for step in passed),
+    }
     spent, kept = f"{name}.settled", f"{name}.settled_stored"
     # The old course is itself what the inverter makes of the plan, which may be a little dearer than the equations say.
     dearer = course.cost > before.cost
@@ -220,12 +265,12 @@ def _with_course(plan: Plan, name: str, labels: Labels, before: _Course, course:
     return replace(
         plan,
         dispatch={**plan.dispatch, **flows, **grid},
-        levels={**plan.levels, f"{name}.soc": _rounded(course.soc)},
+        levels={**plan.levels, f"{name}.soc": _rounded(step.soc for step in passed)},
         modes={**plan.modes, name: labels},
         costs={**plan.costs, **costs},
         stored=(*plan.stored, *(term for term in costs if term == kept)),
     )
 
 
-def _rounded(values: Sequence[float]) -> tuple[float, ...]:
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(max(0.0, round(value, 6)) for value in values)
