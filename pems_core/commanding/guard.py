@@ -20,6 +20,7 @@ from .limits import (
     keep_rates_of_change,
     keep_room,
     keep_to_others,
+    say_battery_mode_plainly,
 )
 from .overrides import BELONGS_TO_MODE
 from .stages import Stages
@@ -145,12 +146,12 @@ class Guard:
         whole = self._hold(device.name, state, now, by_hand)
         if whole is not None:
             return whole
-        # What a person sets stands above the stage, and so does what a mode that was set by hand is run with.
-        trusted = by_hand | frozenset(BELONGS_TO_MODE if "mode" in by_hand else ())
+        # What a person sets stands above the stage.
         if self.stages.of(device.name) == "observe":
-            settings = {control: value for control, value in settings.items() if control in trusted}
+            settings = {control: value for control, value in settings.items() if control in _trusted(by_hand)}
         draft = Draft(device, dict(settings), state.devices.get(device.name), now, in_force, by_hand)
         keep_catalogue(draft)
+        say_battery_mode_plainly(draft)
         keep_to_others(draft, self.foreign.yields_until)
         keep_rates_of_change(draft)
         keep_mode_dwell(draft)
@@ -160,7 +161,7 @@ class Guard:
                 keep_room(draft, room, self._relays.refusal(device.name, room.name))
         self._batteries.keep(draft)
         allowed = self.stages.allowed(device.name)
-        keep_allow_list(draft, None if allowed is None else allowed | trusted)
+        keep_allow_list(draft, None if allowed is None else allowed | _trusted(draft.by_hand))
         return Verdict(Action.SEND, draft.settings, tuple(draft.refusals), draft.again_at)
 
     def _hold(self, device: str, state: SiteState, now: datetime, by_hand: frozenset[str]) -> Verdict | None:
@@ -209,6 +210,11 @@ class Guard:
         today = _day(self._clock.now())
         worn = [alert for day, alert in self._worn.values() if day == today]
         return [*worn, *self.foreign.alerts, *self._relays.alerts]
+
+
+def _trusted(by_hand: frozenset[str]) -> frozenset[str]:
+    """What a person sets, and what a mode that was set by hand is run with."""
+    return by_hand | frozenset(BELONGS_TO_MODE if "mode" in by_hand else ())
 
 
 def _verdict(action: Action, device: str, found: str, allowed: str) -> Verdict:

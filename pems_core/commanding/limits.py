@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from pems_core.devices.by_hand import BATTERY_MODE, MEANS_MODE, as_planned
 from pems_core.domain import (
     Control,
     ControlKind,
@@ -41,6 +42,16 @@ def keep_catalogue(draft: Draft) -> None:
             found, _, allowed = fault.partition("; ")
             draft.refuse(name, found, allowed.removeprefix("allowed: "))
             draft.drop(name)
+
+
+def say_battery_mode_plainly(draft: Draft) -> None:
+    """What a battery mode means is judged as that: a mode, which is as set by hand as the battery mode."""
+    equipment, said = draft.device.equipment, draft.settings.get(BATTERY_MODE)
+    if said is None or not isinstance(equipment, HybridInverterSpec):
+        return
+    draft.settings = as_planned(draft.settings, equipment.battery)
+    if said in MEANS_MODE and BATTERY_MODE in draft.by_hand:
+        draft.by_hand |= {"mode"}
 
 
 def keep_to_others(draft: Draft, yields_until: Callable[[str], str | None]) -> None:

@@ -10,6 +10,8 @@ BY_HAND = frozenset({BATTERY_MODE, EXPORT_LIMIT, RESERVE})
 SELF_USE, BACKUP, TIME_OF_USE = "self_use", "backup", "time_of_use"
 """Battery modes: PV and battery serve the house, always; the battery is kept for an outage and filled from PV only, up
 to `reserve_soc` (default: as full as plans charge it); the plan says."""
+MEANS_MODE = (SELF_USE, BACKUP)
+"""Those that stand for a mode; the plan's goes on under the other."""
 LOWEST_RESERVE = 0.1
 
 

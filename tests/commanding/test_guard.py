@@ -10,9 +10,10 @@ from pems_core.clock import FastClock
 from pems_core.commanding import Action, Store, StoredWearBook, Verdict
 from pems_core.commanding.wish import Applied
 from pems_core.config import StagesSection
+from pems_core.devices.by_hand import BY_HAND
 from pems_core.domain import HeatingState, Readings, RoomState, Value, WornOut
 
-from .plain import MINUTE, battery_at, heating, inverter, room, rooms_at
+from .plain import MINUTE, PlainInverter, battery_at, heating, inverter, room, rooms_at
 from .recorder import House
 
 CHARGE: dict[str, Value] = {"mode": "battery_first", "charge_power_kw": 2.5, "stop_soc": 0.8}
@@ -75,6 +76,42 @@ def test_grid_charging_stays_a_quarter_of_an_hour_as_a_mode_does(house: House) -
     from_grid = CHARGE | {"battery_charge_grid": True}
     assert judged(house, "inverter", from_grid, told=without_grid, ago_min=14).settings["battery_charge_grid"] is False
     assert judged(house, "inverter", from_grid, told=without_grid, ago_min=16).settings["battery_charge_grid"] is True
+
+
+BY_BATTERY_MODE = frozenset({"battery_mode"})
+
+
+def offering(house: House) -> None:
+    """The inverter has the controls that only people set."""
+    next(one for one in house.devices if isinstance(one, PlainInverter)).offers = BY_HAND
+
+
+def test_a_battery_mode_is_judged_as_the_mode_that_it_means(house: House) -> None:
+    """`backup` charges: what forbids that forbids it too, whatever mode the plan had."""
+    offering(house)
+    told: dict[str, Value] = SELF_USE | {"battery_mode": "backup"}
+    verdict = judged(house, "inverter", told, by_hand=BY_BATTERY_MODE)
+    assert dict(verdict.settings) == {"mode": "battery_first", "battery_charge_grid": False, "stop_soc": 1.0}
+    house.states["inverter"] = battery_at(0.5, temperature_c=1.0)
+    verdict = judged(house, "inverter", told, by_hand=BY_BATTERY_MODE)
+    assert "inverter/mode: found charging at 1 °C; allowed: from 3 °C" in verdict.why
+    assert "mode" not in verdict.settings
+
+
+def test_a_battery_mode_keeps_the_dwell_of_modes_set_by_hand(house: House) -> None:
+    offering(house)
+    backup: dict[str, Value] = SELL | {"battery_mode": "backup"}
+    verdict = judged(house, "inverter", backup, told=SELF_USE, ago_min=4, by_hand=BY_BATTERY_MODE)
+    assert verdict.settings["mode"] == "load_first"
+    verdict = judged(house, "inverter", backup, told=SELF_USE, ago_min=6, by_hand=BY_BATTERY_MODE)
+    assert verdict.settings["mode"] == "battery_first"
+
+
+def test_a_battery_mode_that_leaves_it_to_the_plan_takes_nothing_from_its_dwell(house: House) -> None:
+    offering(house)
+    planned: dict[str, Value] = SELL | {"battery_mode": "time_of_use"}
+    verdict = judged(house, "inverter", planned, told=SELF_USE, ago_min=6, by_hand=BY_BATTERY_MODE)
+    assert verdict.settings["mode"] == "load_first"
 
 
 def test_a_mode_set_by_hand_changes_after_five_minutes(house: House) -> None:
