@@ -6,11 +6,13 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import click
 
@@ -23,8 +25,13 @@ from .setting import Benchmark, Setting
 SPEED = 60.0
 FULL_ROUNDS, SHORT_ROUNDS = 200, 10
 SEED = 11
-LIVES_S = (0.05, 3.0)
+SHORTEST_LIFE_S = 0.05
 """From the fork to the kill [s of the wall]."""
+LONGEST_LIFE = 4.0
+"""The same, in times that an engine takes here and now until its first heartbeat: on a busy machine most would die
+unborn."""
+MEASURED_LIVES = 2
+"""So many engines are let live before, to know that."""
 ASKS_UNTIL = 0.95
 """Share of a life until which somebody may ask."""
 SHORT_MINUTES, LONG_MINUTES = (0.5, 2.0), (20.0, 60.0)
@@ -57,18 +64,41 @@ class Deaths:
     stale: list[str] = field(default_factory=list)
     blind: int = 0
     """Lives whose first request was a write."""
+    ended: int = 0
+    """Engines that were gone before they were killed."""
+    began_s: float = 0.0
+    """From the fork to the first heartbeat."""
+    log: str = ""
+    """What engines and nursery wrote."""
+
+    @property
+    def faults(self) -> Sequence[str]:
+        return [*self.lost, *self.unchanged, *self.stale]
 
 
 def kill_9(setting: Setting) -> Iterator[Row]:
     rounds = FULL_ROUNDS if setting.full else SHORT_ROUNDS
-    yield from rows_of(asyncio.run(deaths(rounds)))
+    found = asyncio.run(deaths(rounds))
+    if found.faults or found.ended or found.blind:
+        keep_log(found.log)
+    yield from rows_of(found)
+
+
+def keep_log(text: str) -> Path:
+    """Where it stays, when the house is gone."""
+    with tempfile.NamedTemporaryFile("w", prefix="pems-kill-9-", suffix=".log", delete=False) as file:
+        file.write(text)
+    click.echo(f"what the engines wrote: {file.name}", err=True)
+    return Path(file.name)
 
 
 def rows_of(found: Deaths) -> Iterator[Row]:
     of = f"of {found.rounds} kills at random moments"
-    for fault in (*found.lost, *found.unchanged, *found.stale):
+    for fault in found.faults:
         click.echo(fault, err=True)
     yield Row("engines killed with SIGKILL", found.rounds)
+    yield Row("from the fork to the first heartbeat, before", found.began_s, "s")
+    yield Row("engines that ended by themselves before they were killed", found.ended, "", Bar("=", 0))
     yield Row("overrides asked for, acknowledged before the kill", f"{found.acknowledged} of {found.asked}")
     yield Row("writes that reached the inverter", found.writes)
     yield Row(f"{of}: acknowledged overrides lost", len(found.lost), "", Bar("=", 0))
@@ -80,8 +110,16 @@ def rows_of(found: Deaths) -> Iterator[Row]:
 async def deaths(rounds: int, seed: int = SEED) -> Deaths:
     """Let engines live and die."""
     with folder() as place:
-        async with plant(place, speed=SPEED, solver=SHORT_HORIZON, days=3) as found, nursery(found) as nurse:
-            return await Killing(found, nurse, random.Random(seed)).run(rounds)  # noqa: S311 (no secret)
+        log = place / "engine.log"
+        try:
+            async with plant(place, speed=SPEED, solver=SHORT_HORIZON, days=3) as found, nursery(found) as nurse:
+                made = await Killing(found, nurse, random.Random(seed)).run(rounds)  # noqa: S311 (no secret)
+        except BaseException:
+            if log.exists():
+                keep_log(log.read_text(errors="replace"))
+            raise
+        made.log = log.read_text(errors="replace")
+        return made
 
 
 class Nursery:
@@ -101,7 +139,10 @@ class Nursery:
 
     async def _said(self) -> bytes:
         assert self._process.stdout is not None
-        return await asyncio.wait_for(self._process.stdout.readline(), PATIENT_S)
+        line = await asyncio.wait_for(self._process.stdout.readline(), PATIENT_S)
+        if not line:
+            raise RuntimeError("the nursery has ended; its log tells why")
+        return line
 
 
 @asynccontextmanager
@@ -134,15 +175,26 @@ class Killing:
         self._watch_writes()
 
     async def run(self, rounds: int) -> Deaths:
+        self._deaths.began_s = max([await self._birth() for _ in range(MEASURED_LIVES)])
         for number in range(rounds):
             await self._life(number)
             await asyncio.sleep(self._chance.uniform(*DOWN_S))
         return self._deaths
 
+    async def _birth(self) -> float:
+        """How long an engine takes until its first heartbeat [s of the wall]."""
+        beats = self._found.times_said("heartbeat")
+        pid, began = await self._nurse.new_engine(), time.monotonic()
+        await self._found.until(lambda: self._found.times_said("heartbeat") > beats, "the heartbeat of an engine")
+        took_s = time.monotonic() - began
+        os.kill(pid, signal.SIGKILL)
+        await _gone(pid)
+        return took_s
+
     async def _life(self, number: int) -> None:
         log, chance = self._found.server.log, self._chance
         log.clear()
-        lives_s = chance.uniform(*LIVES_S)
+        lives_s = chance.uniform(SHORTEST_LIFE_S, LONGEST_LIFE * self._deaths.began_s)
         asks_s = lives_s * chance.uniform(0.0, ASKS_UNTIL)
         pid = await self._nurse.new_engine()
         began = time.monotonic()
@@ -151,7 +203,10 @@ class Killing:
             if person is None and age_s >= asks_s:
                 person = await self._ask(number)
             await asyncio.sleep(0.005)
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            self._deaths.ended += 1
         await _gone(pid)
         # What it said last is still on its way through the broker.
         await asyncio.sleep(0.1)

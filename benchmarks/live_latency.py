@@ -29,20 +29,20 @@ SETTLES_S = 30.0
 READ_BACK_WITHIN_S = 30.0
 WIRE_WITHIN_S = 10.0
 """[s of the wall]; what has not come by then counts as never."""
-LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 6.0
-"""Between two overrides: they come at any moment of a poll."""
+SHORT_PAUSES_S = (3.0, 6.0)
+"""Between two overrides."""
+LONG_PAUSES_S = (12.0, 30.0)
+"""The same where a look after 10 s at what the one before has told takes the bus: they come at any moment of a poll."""
 ROOMS = ("kitchen", "bathroom_down", "study", "bedroom", "guest_room", "hall_up")
 STANDING: Sequence[Ask] = (("inverter", "mode", "battery_first"), ("inverter", "battery_charge_grid", True))
 """Overrides under which a power of charging means something."""
 WRITES = (6, 16)
 Request = tuple[int, int, int]
 """Function, address and count of a request over Modbus."""
-POLL: Sequence[Request] = (
-    *((3, 43, 1), (3, 122, 2), (3, 1070, 39)),
-    *((4, 0, 38), (4, 91, 28), (4, 1000, 60), (4, 1062, 38)),
-)
-"""What a poll of an SPH asks for, in this order; a command reads some of it, too, before it writes."""
-SPACING_S = 1.0
+SETTINGS_POLLED: Sequence[Request] = ((3, 43, 81), (3, 533, 76), (3, 1009, 100))
+"""What a poll of an SPH asks for of its settings; for what is measured only polls ask, for all else only commands."""
+REST_S = 0.85
+"""What the inverter needs between a poll's request and a command's."""
 OIG_COMMANDS = "energy/solar/command/"
 OIG_READS = ("get", "list")
 
@@ -130,10 +130,12 @@ class Wire:
     name: str
     way: Way
     asks: Callable[[], Iterator[Ask]]
+    pauses_s: tuple[float, float] = SHORT_PAUSES_S
+    """Least and most between two of them."""
 
 
 WIRES = (
-    Wire("Modbus TCP", "modbus", inverter_asks),
+    Wire("Modbus TCP", "modbus", inverter_asks, LONG_PAUSES_S),
     Wire("OpenInverterGateway over MQTT", "oig", inverter_asks),
     Wire("Loxone over MQTT", "oig", room_asks),
 )
@@ -143,25 +145,25 @@ async def all_measured(
     size: Size, wires: Sequence[Wire], count: int, *, read_back: bool
 ) -> Sequence[tuple[str, Measured]]:
     """One wire after the other, each with a house, a broker and an engine of its own: a house has one engine."""
-    return [(w.name, await measured(size, w.way, w.asks(), count, read_back=read_back)) for w in wires]
+    return [(wire.name, await measured(size, wire, count, read_back=read_back)) for wire in wires]
 
 
-async def measured(size: Size, way: Way, asks: Iterator[Ask], count: int, *, read_back: bool) -> Measured:
+async def measured(size: Size, wire: Wire, count: int, *, read_back: bool) -> Measured:
     """Ask for overrides at any moment, the next when the one before is through.
 
     :param read_back: wait for each until it was read back; otherwise a plan is searched for all the time.
     """
-    chance = random.Random(SEED)  # noqa: S311 (no secret)
+    chance, asks = random.Random(SEED), wire.asks()  # noqa: S311 (no secret)
     with folder() as place:
-        async with plant(place, size=size, way=way) as found:
+        async with plant(place, size=size, way=wire.way) as found:
             with engine(found.trial, patient=True):
                 await found.planned()
                 await _stand(found)
-                watcher = Watcher(found, way)
+                watcher = Watcher(found, wire.way)
                 searching = None if read_back else asyncio.create_task(_search_on(found))
                 told = Measured(plans=-found.times_said("plan"), took_s=-time.monotonic())
                 for _ in range(count):
-                    await asyncio.sleep(chance.uniform(LEAST_PAUSE_S, MOST_PAUSE_S))
+                    await asyncio.sleep(chance.uniform(*wire.pauses_s))
                     told.asked.append(await watcher.ask(next(asks), read_back=read_back))
                 told.plans += found.times_said("plan")
                 told.took_s += time.monotonic()
@@ -216,7 +218,7 @@ class Watcher:
 
     def _rest_s(self, began_s: float) -> float:
         before = [request.at_s for request in self._found.server.log if request.at_s < began_s]
-        return max(0.0, before[-1] + SPACING_S - began_s) if before else 0.0
+        return max(0.0, before[-1] + REST_S - began_s) if before else 0.0
 
     def _caused(self, ask: Ask, began_s: float, began: float) -> Callable[[], tuple[float | None, float | None]]:
         """A function that gives the seconds to the first byte, and to the first write, as far as they are known."""
@@ -257,26 +259,12 @@ class Watcher:
 
 
 def which_are_of_commands(asked: Sequence[Request]) -> Sequence[bool]:
-    """For each request, whether it is none of a poll: polls ask in their order, and commands go between.
+    """For each request, whether it is none of a poll.
 
-    A read that both might have made counts as the poll's, but for one right before a write, and the first of two alike
-    in a row: nothing comes between what a command reads and what it writes.
-
-    >>> which_are_of_commands([(3, 122, 2), (3, 1070, 39), (3, 1070, 39), (3, 1090, 1), (4, 0, 38)])
-    [False, True, False, True, False]
-    >>> which_are_of_commands([(3, 122, 2), (3, 1070, 39), (16, 1090, 1), (3, 1090, 1), (3, 1070, 39)])
-    [False, True, True, True, False]
-    >>> which_are_of_commands([(4, 1062, 38), (3, 122, 2), (3, 43, 1), (3, 122, 2)])
-    [False, True, False, False]
+    >>> which_are_of_commands([(3, 43, 81), (3, 1009, 100), (3, 1070, 39), (16, 1090, 1), (3, 1090, 1), (4, 0, 119)])
+    [False, False, True, True, True, False]
     """
-    found: list[bool] = []
-    expected = None
-    for request, after in zip(asked, [*asked[1:], None], strict=True):
-        of_poll = request in POLL and (expected is None or request in (expected, POLL[0]))
-        found.append(not of_poll or request == after or (after is not None and after[0] in WRITES))
-        if not found[-1]:
-            expected = POLL[(POLL.index(request) + 1) % len(POLL)]
-    return found
+    return [request[0] in WRITES or (request[0] == 3 and request not in SETTINGS_POLLED) for request in asked]
 
 
 def _both(seconds: float | None) -> tuple[float | None, float | None]:
@@ -298,8 +286,9 @@ LATENCY = (
         "From an override to the wire",
         "Overrides are published at a real Mosquitto at any moment; what they cause is seen in the log of the Modbus "
         "server, or at the broker. The engine is a process of its own on the wall's clock, and plans the reference "
-        "house, one plan after the other, all the time; three houses at the same time, one for each wire. Over Modbus "
-        "1 s stays between two requests, as the inverter needs. For so many overrides in minutes, budgets of writes "
+        "house, one plan after the other, all the time; a house for each wire, one after the other. Over Modbus "
+        "1 s stays between two requests, and 0.85 s between a poll's and a command's, as the inverter needs. For so "
+        "many overrides in minutes, budgets of writes "
         "and times by hand are lifted.",
         override_wire,
         in_short=False,

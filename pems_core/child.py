@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -106,9 +107,7 @@ def serve(number: int, answer: Callable[..., object]) -> None:
     :param number: of the inherited pipe.
     """
     pipe = Connection(number)
-    pipe.send(READY)
-    while True:
-        try:
+    with suppress(*ENDS, KeyboardInterrupt):
+        pipe.send(READY)
+        while True:
             pipe.send(answer(*pipe.recv()))
-        except (*ENDS, KeyboardInterrupt):
-            return

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pems_growatt
 import pytest
-from pems_growatt.encoding import LONGEST_PACKET, Word
+from pems_growatt.encoding import LONGEST_PACKET, GatewayWord
 from pems_growatt.inverter import HybridInverter
 
 from pems_core.config import parse_config
@@ -266,7 +266,7 @@ def test_all_words_fit_the_gateways_buffer(inverter: HybridInverter) -> None:
 
 def test_a_word_too_long_for_the_gateway_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 256 are allowed"):
-        Word("mode", "echo", {"text": "x" * 200}).command("inverter", Validity.release())
+        GatewayWord("mode", "echo", {"text": "x" * 200}).command("inverter", Validity.release())
 
 
 def test_the_slots_are_in_the_time_of_the_site() -> None:

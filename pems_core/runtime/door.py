@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,8 @@ from pems_core.domain.errors import Faults
 
 from .requests import Requests, told
 from .state_folder import StateFolder
+
+log = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S = 10.0
 LONGEST_REQUEST = 1 << 20
@@ -48,3 +51,7 @@ def _answer(requests: Requests, line: bytes) -> dict[str, Any]:
         return {"faults": told(fault)}
     except (ValueError, KeyError, TypeError) as error:
         return {"faults": [f"request: {type(error).__name__}: {error}; allowed: topic and payload"]}
+    except Exception as defect:
+        # Who asks must not be told that nobody answers, and whoever asks next must be heard.
+        log.exception("a request failed")
+        return {"faults": told(defect)}

@@ -123,11 +123,18 @@ class CarriedLines:
         """See `Lines.mqtt`."""
         return _CarriedMqtt(self._lines.mqtt, self._say)
 
-    def modbus(self, url: str, unit: int = 1, *, spacing_s: float = 1.0, timeout_s: float = 3.0) -> ModbusLine:
+    def modbus(
+        self,
+        url: str,
+        unit: int = 1,
+        *,
+        spacing_s: float = 1.0,
+        timeout_s: float = 3.0,
+        hurried_s: float | None = None,
+    ) -> ModbusLine:
         """See `Lines.modbus`. Writes are asked for, and done here once they are let through."""
-        return _AskedModbus(
-            self._lines.modbus(url, unit, spacing_s=spacing_s, timeout_s=timeout_s), url, unit, self._say
-        )
+        line = self._lines.modbus(url, unit, spacing_s=spacing_s, timeout_s=timeout_s, hurried_s=hurried_s)
+        return _AskedModbus(line, url, unit, self._say)
 
     def http(self, url: str, user: str = "", password: str = "") -> HttpLine:
         """See `Lines.http`. What a command asks for is done here once it is let through: passwords stay here."""

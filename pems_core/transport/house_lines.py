@@ -95,7 +95,15 @@ class HouseLines:
         broker = self._mqtt.alerts if self._mqtt is not None else ()
         return [*broker, *(alert for connection, _ in self._buses.values() for alert in connection.alerts)]
 
-    def modbus(self, url: str, unit: int = 1, *, spacing_s: float = 1.0, timeout_s: float = 3.0) -> ModbusLine:
+    def modbus(
+        self,
+        url: str,
+        unit: int = 1,
+        *,
+        spacing_s: float = 1.0,
+        timeout_s: float = 3.0,
+        hurried_s: float | None = None,
+    ) -> ModbusLine:
         """See `Lines`. All who name one bus share its connection, and with it the turn and the spacing.
 
         :raises ConfigError: if they want it at different paces.
@@ -106,11 +114,12 @@ class HouseLines:
 
         address, pace = parse_address(url), (spacing_s, timeout_s)
         if address not in self._buses:
-            self._buses[address] = ModbusConnection(url, self._clock, spacing_s, timeout_s), pace
+            self._buses[address] = ModbusConnection(url, self._clock, *pace), pace
         connection, known = self._buses[address]
         if pace != known:
             found = f"spacing and timeout {known[0]:g} and {known[1]:g} s, and {spacing_s:g} and {timeout_s:g} s"
             raise ConfigError([f"{url}: found {found}; allowed: one pace for all who share a bus"])
+        connection.hurry_after(spacing_s if hurried_s is None else hurried_s)
         return connection.unit(unit)
 
     def http(self, url: str, user: str = "", password: str = "") -> HttpLine:

@@ -182,10 +182,20 @@ class Lines(Protocol):
         :raises ConfigError: if the house file names none.
         """
 
-    def modbus(self, url: str, unit: int = 1, *, spacing_s: float = 1.0, timeout_s: float = 3.0) -> ModbusLine:
+    def modbus(
+        self,
+        url: str,
+        unit: int = 1,
+        *,
+        spacing_s: float = 1.0,
+        timeout_s: float = 3.0,
+        hurried_s: float | None = None,
+    ) -> ModbusLine:
         """A unit behind `tcp://host:port`, `rtu+tcp://host:port` or `serial:/dev/ttyUSB0?baud=9600`.
 
         :param spacing_s: least time between two requests [s of the clock].
+        :param hurried_s: least time between a request and the first one of a command, inside `commands_first`, if the
+            one before was no command's [s of the clock]; default: no less than others.
         :param timeout_s: how long an answer is waited for [s of the wall].
         """
 

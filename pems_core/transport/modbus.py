@@ -14,6 +14,7 @@ from .modbus_errors import LeftAlone
 from .modbus_pace import Pace
 from .modbus_turn import Turn
 from .modbus_wire import LAST_REGISTER, MOST_READ, MOST_WRITTEN, ModbusWire
+from .urgency import in_command
 
 READ_ATTEMPTS = 3
 BUSY = (6, 8)
@@ -41,7 +42,7 @@ class ModbusConnection:
         self._clock = clock
         self._timeout_s = timeout_s
         self._pace = Pace(clock, spacing_s)
-        self._turn = Turn()
+        self._turn = Turn(clock, self._pace)
         self._wire: ModbusWire | None = None
         self._transactions = 0
         self._late_reply_possible = False
@@ -57,6 +58,10 @@ class ModbusConnection:
             raise ValueError(f"found unit {number}; allowed: 1 to 254")
         return self._units.setdefault(number, ModbusUnit(self, number, self._clock))
 
+    def hurry_after(self, rest_s: float) -> None:
+        """Take it for the `hurried_s` of `Lines.modbus`, unless another unit of the bus needs more."""
+        self._pace.hurry_after(rest_s)
+
     @property
     def alerts(self) -> Sequence[Alert]:
         """The units that do not answer now."""
@@ -65,17 +70,14 @@ class ModbusConnection:
     async def exchange(self, talk: Callable[[ModbusWire], Awaitable[_T]], gate: Callable[[], None]) -> _T:
         """One request and its answer, when its turn has come.
 
-        :param gate: raises if the request is not to be made any more when its turn has come.
+        :param gate: raises if the request is not to be made, or not any more when its turn has come.
         :raises NotDelivered: if nothing was sent, and as `talk` does.
         """
-
-        async def ready() -> None:
-            if self._closed:
-                raise NotDelivered(f"{self.url} was closed")
+        self._require_open()
+        gate()
+        async with self._turn.taken():
+            self._require_open()
             gate()
-            await self._pace.wait()
-
-        async with self._turn.taken(ready):
             answered = False
             try:
                 wire = await self._open_wire()
@@ -86,7 +88,7 @@ class ModbusConnection:
                 raise
             finally:
                 # Also when it is cancelled: its answer is on the way, and would be taken for the next one's.
-                self._pace.ended(well=answered)
+                self._pace.ended(well=answered, command=in_command())
                 if not answered:
                     self._late_reply_possible = True
                     self._drop()
@@ -95,8 +97,12 @@ class ModbusConnection:
     async def close(self) -> None:
         """Close it for good, after the exchange that is going on."""
         self._closed = True
-        async with self._turn.taken(_at_once):
+        async with self._turn.taken(rested=False):
             self._drop()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise NotDelivered(f"{self.url} was closed")
 
     async def _open_wire(self) -> ModbusWire:
         forgotten = isinstance(self._address, TcpAddress) and self._pace.idle_s > IDLE_S
@@ -173,10 +179,6 @@ class ModbusUnit:
             else:
                 self._breaker.succeeded()
                 return answer
-
-
-async def _at_once() -> None:
-    """Closing needs no rest of the bus."""
 
 
 def _require_place(address: int, count: int, most: int) -> None:

@@ -7,10 +7,12 @@ from pems_core.clock import Clock
 from pems_core.domain import NotDelivered
 
 from .lines import ModbusLine, ModbusRefused, Space
-from .modbus_errors import WrongLength
+from .modbus_errors import LeftAlone, WrongLength
 
 LARGEST = 60
 """First try for the registers in one read (protocols A.1 "Max registers per read")."""
+WIDEST = 125
+"""What a read may ask for at most, and the size of most groups."""
 LEAST_LARGEST = 16
 """A shorter answer is no limit of the device but a broken frame; the smallest limit known is 45 (protocols A.1)."""
 ASK_AGAIN_S = 900.0
@@ -111,23 +113,29 @@ class BlockReader:
         clock: Clock,
         *,
         largest: int = LARGEST,
+        widest: int = LARGEST,
         ask_again_s: float = ASK_AGAIN_S,
     ) -> None:
         """
         :param groups: see `plan_reads`.
+        :param largest: first try for the registers in one read.
+        :param widest: what is tried when a round of that size has come whole: fewer requests leave a bus that must rest
+            after each of them free for commands.
         :param ask_again_s: after how long a refused span is asked for again [s of the clock].
         """
         self._line = line
         self._groups = groups
         self._clock = clock
         self._first_largest = self._largest = largest
+        self._widest = widest
         self._ask_again_s = ask_again_s
+        self._width_known = False
         self._borders: set[Border] = set()
         self._refused_at_s: dict[Span, float] = {}
 
     @property
     def largest(self) -> int:
-        """Most registers that are asked for in one read, as far as is known."""
+        """Most registers that are asked for in one read from now on."""
         return self._largest
 
     @property
@@ -139,6 +147,7 @@ class BlockReader:
     def forget(self) -> None:
         """Ask for everything again, as after another device or another firmware was found."""
         self._largest = self._first_largest
+        self._width_known = False
         self._borders.clear()
         self._refused_at_s.clear()
 
@@ -153,12 +162,14 @@ class BlockReader:
             await self._read(block, round_)
         for span in round_.words:
             self._refused_at_s.pop(span, None)
+        if round_.words and not round_.failed and not self._width_known:
+            self._largest = max(self._largest, self._widest)
         return round_
 
-    def _plan(self, spans: Iterable[Span]) -> list[Block]:
+    def _plan(self, spans: Iterable[Span], largest: int | None = None) -> list[Block]:
         """What was refused once is never covered by another read, and is asked for alone."""
         avoided = {(span.space, at) for span in self._refused_at_s for at in (span.address, span.end)}
-        return plan_reads(spans, self._groups, self._largest, self._borders | avoided)
+        return plan_reads(spans, self._groups, largest or self._largest, self._borders | avoided)
 
     async def _read(self, block: Block, into: Registers) -> None:
         try:
@@ -167,19 +178,33 @@ class BlockReader:
             if refused.code in NOT_THERE:
                 await self._find_refused(block, into)
             else:
-                _fail(block, refused, into)
+                await self._fail(block, refused, into)
         except WrongLength as error:
             if LEAST_LARGEST <= error.registers < block.length and len(block.spans) > 1:
-                self._largest = min(self._largest, error.registers)
+                self._keep_to(min(self._largest, error.registers))
                 for part in self._plan(block.spans):
                     await self._read(part, into)
             else:
-                _fail(block, error, into)
+                await self._fail(block, error, into)
         except NotDelivered as error:
-            _fail(block, error, into)
+            await self._fail(block, error, into)
         else:
             for span in block.spans:
                 into.words[span] = words[span.address - block.address : span.end - block.address]
+
+    async def _fail(self, block: Block, error: NotDelivered, into: Registers) -> None:
+        """What did not come in a wide read is asked for as at first: if it comes then, the width was the fault."""
+        if block.length <= self._first_largest or len(block.spans) == 1 or isinstance(error, LeftAlone):
+            into.failed.update(dict.fromkeys(block.spans, error))
+            return
+        for part in self._plan(block.spans, self._first_largest):
+            await self._read(part, into)
+        if not into.failed.keys() & set(block.spans):
+            self._keep_to(self._first_largest)
+
+    def _keep_to(self, largest: int) -> None:
+        self._largest = largest
+        self._width_known = True
 
     async def _find_refused(self, block: Block, into: Registers) -> None:
         """Halve a refused block until its parts are answered or a single span is refused."""
@@ -195,7 +220,3 @@ class BlockReader:
         if self._refused_at_s.keys() - known:
             # It was refused for one of its registers: the block as such may be read without that.
             self._borders.discard(border)
-
-
-def _fail(block: Block, error: NotDelivered, into: Registers) -> None:
-    into.failed.update(dict.fromkeys(block.spans, error))

@@ -14,6 +14,7 @@ ROUNDS = int(os.environ.get("PEMS_KILLED_ENGINES", "10"))
 async def test_kills_lose_no_override_and_repeat_no_write() -> None:
     program("mosquitto")
     found = await deaths(ROUNDS)
+    assert found.ended == 0, found.log
     assert found.rounds == ROUNDS
     assert found.lost == []
     assert found.unchanged == []

@@ -267,36 +267,53 @@ async def test_what_was_said_still_holds_until_something_else_is_said() -> None:
         assert (await house.transport.check(charge.command)).stage is Stage.REVERTED
 
 
-async def test_what_the_last_poll_shows_as_carried_out_is_not_asked_for_again() -> None:
-    """A request takes a second: a word that needs no write costs none."""
+async def test_settings_are_asked_for_every_four_minutes() -> None:
+    """A request takes a second of the bus, in which a command would have to wait: nobody looks for what is known."""
     async with plant("sph") as house:
-        await house.tell(CHARGE, minutes=60)
-        await house.polls(5)
         house.forget_log()
-        receipts = await house.tell(CHARGE, minutes=50)
-        assert {receipt.stage for receipt in receipts} == {Stage.READBACK_OK}
-        assert not house.requests
+        await house.polls(7, every_s=30.0)
+        assert set(asked(house)) == {(0, 119), (1000, 100)}
+        house.simulated.put("holding", 122, 3)
+        house.simulated.put("holding", 123, 0)
+        await house.polls(2, every_s=30.0)
+        assert {(43, 81), (533, 76), (1009, 100)} <= set(asked(house))
+        assert house.value("grid_export") is False
+        assert len(asked(house)) == 2 * 9 + 3
+
+
+async def test_a_setting_carries_the_time_at_which_it_was_read() -> None:
+    async with plant("sph") as house:
+        read_at = house.reading("grid_export").measured_at
+        await house.polls(3, every_s=30.0)
+        assert house.reading("grid_export").measured_at == read_at
+        assert house.reading("soc").measured_at > read_at
+
+
+async def test_what_was_written_and_read_back_is_known_at_once() -> None:
+    async with plant("sph") as house:
+        await house.tell({**CHARGE, "grid_export": False})
+        house.forget_log()
+        await house.polls(3, every_s=30.0)
+        assert house.value("grid_export") is False
+        assert set(asked(house)) == {(0, 119), (1000, 100)}
 
 
 @pytest.mark.trap("3")
-async def test_a_poll_soon_after_a_write_spares_no_read() -> None:
-    """The inverter showed a new value late: for 15 s after a write a poll says nothing of what need not be written."""
-    async with plant("sph") as house:
-        await house.tell(CHARGE, minutes=60)
-        await house.polls(every_s=1.0)
-        house.forget_log()
-        await house.tell(CHARGE, minutes=60)
-        assert (1070, 39) in asked(house)
+async def test_a_write_that_nobody_could_read_back_is_looked_at_when_it_has_settled() -> None:
+    """The inverter fell silent after a write: its settings are polled again, though not within 15 s of the write."""
+    async with plant("sph", timeout_s=0.05) as house:
+        write = house.simulated.write
 
+        def heard_last(address: int, values: Sequence[int], single: bool) -> None:
+            write(address, values, single)
+            house.simulated.answers = False
 
-async def test_an_old_poll_spares_no_read() -> None:
-    async with plant("sph") as house:
-        await house.tell(CHARGE, minutes=60)
-        await house.polls(3)
-        house.clock.pass_by(minutes=1)
-        house.forget_log()
-        await house.tell(CHARGE, minutes=50)
-        assert asked(house) == [(122, 2), (1070, 39)]
+        house.simulated.write = heard_last  # type: ignore[method-assign]
+        with pytest.raises(NotDelivered):
+            await house.tell({**SELF_USE, "grid_export": False})
+        house.simulated.answers = True
+        await house.polls(2, every_s=10.0)
+        assert house.value("grid_export") is False
 
 
 async def test_giving_back_is_always_held_against_what_is_read_then() -> None:
@@ -401,10 +418,11 @@ async def test_a_unit_that_is_gone_is_told_and_its_readings_keep_their_age() -> 
 
 
 async def test_another_unit_on_the_line_is_not_believed() -> None:
-    """D.1: the device type is read with each poll; another one in its place is not what was asked for."""
+    """D.1: the device type is read with the settings; another one in its place is not what was asked for."""
     async with plant("sph") as house:
-        before = house.reading("soc")
         house.simulated.put("holding", 43, 1234)
+        house.clock.pass_by(minutes=4)
+        before = house.reading("soc")
         await house.polls()
         assert house.reading("soc") == before
         assert "found device type 1234; 3502 was probed" in house.alert_texts
@@ -424,7 +442,7 @@ async def test_polling_takes_few_requests() -> None:
     async with plant("sph") as house:
         house.forget_log()
         await house.polls()
-        assert len(house.requests) <= 9
+        assert len(house.requests) == 2
 
 
 class Mod(SimulatedGrowatt):

@@ -82,7 +82,15 @@ class ListeningLines:
     def wear(self) -> WearBook:
         raise AssertionError("nothing wears")
 
-    def modbus(self, url: str, unit: int = 1, *, spacing_s: float = 1.0, timeout_s: float = 3.0) -> ModbusLine:
+    def modbus(
+        self,
+        url: str,
+        unit: int = 1,
+        *,
+        spacing_s: float = 1.0,
+        timeout_s: float = 3.0,
+        hurried_s: float | None = None,
+    ) -> ModbusLine:
         raise AssertionError(url)
 
     def http(self, url: str, user: str = "", password: str = "") -> HttpLine:

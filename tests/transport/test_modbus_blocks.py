@@ -221,3 +221,53 @@ async def test_forgets_what_it_learned_when_told() -> None:
         reads(unit)
         await chunks.read(holding(1000, 1044))
         assert reads(unit)[0] == (1000, 45)
+
+
+class Mute:
+    """A line that says nothing to a read of more than some registers, as a gateway with a small buffer."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.asked: list[tuple[int, int]] = []
+
+    async def read(self, space: Space, address: int, count: int) -> tuple[int, ...]:
+        self.asked.append((address, count))
+        if count > self.most:
+            raise NoAnswer(f"nothing came for {count} registers")
+        return tuple(range(address, address + count))
+
+    async def write(self, address: int, values: Sequence[int], *, single: bool = False) -> None:
+        raise AssertionError("a reader writes nothing")
+
+    async def round(self, chunks: BlockReader, *addresses: int) -> list[tuple[int, int]]:
+        """What is asked for in one round, all of which must come."""
+        self.asked.clear()
+        brought = await chunks.read(holding(*addresses))
+        assert {span.address for span in brought.words} == set(addresses)
+        return list(self.asked)
+
+
+async def test_what_came_whole_is_asked_for_in_wider_reads_then() -> None:
+    line = Mute(most=125)
+    chunks = BlockReader(line, GROUPS, HandClock(START), widest=125)
+    assert await line.round(chunks, 0, 37, 91, 118) == [(0, 38), (91, 28)]
+    assert await line.round(chunks, 0, 37, 91, 118) == [(0, 119)]
+
+
+async def test_a_width_that_is_not_answered_costs_one_round_and_no_value() -> None:
+    line = Mute(most=64)
+    chunks = BlockReader(line, GROUPS, HandClock(START), widest=125)
+    await line.round(chunks, 0, 37, 91, 118)
+    assert await line.round(chunks, 0, 37, 91, 118) == [(0, 119), (0, 38), (91, 28)]
+    for _ in range(2):
+        assert await line.round(chunks, 0, 37, 91, 118) == [(0, 38), (91, 28)]
+
+
+async def test_a_unit_that_is_silent_says_nothing_about_its_width() -> None:
+    line = Mute(most=125)
+    chunks = BlockReader(line, GROUPS, HandClock(START), widest=125)
+    await line.round(chunks, 0, 118)
+    line.most = 0
+    assert len((await chunks.read(holding(0, 118))).failed) == 2
+    line.most = 125
+    assert await line.round(chunks, 0, 118) == [(0, 119)]

@@ -61,7 +61,7 @@ class GrowattSection(Section):
     family: Literal["probe", "sph", "spa", "tl_xh", "vpp"] = Field(
         "probe", description="modbus: registers of the inverter; probe: found by what answers"
     )
-    poll_s: Number = Field(15.0, ge=5, le=300, description="modbus: between two polls [s]")
+    poll_s: Number = Field(30.0, ge=5, le=300, description="modbus: from poll to poll [s]")
     spacing_s: Number = Field(1.0, ge=0.85, le=10, description="modbus: least time between two requests [s]")
     clock_sync: bool = Field(True, description="modbus: set the inverter's clock, once a day at most")
     reserve_register_checked: bool = Field(

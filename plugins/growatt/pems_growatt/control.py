@@ -1,6 +1,6 @@
 """Words to one inverter whose family is known: fresh settings, the writes that are needed, and what comes of them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -139,6 +139,7 @@ class Control:
         """What must be done between commands.
 
         :raises NotDelivered: if it could not be.
+        :raises Refused: if the unit does not take it.
         """
         if self._remote is not None:
             await self._remote.keep_up()
@@ -153,12 +154,8 @@ class Control:
         return outcome
 
     async def _tell_battery_once(self, command: Command, said: Word) -> Outcome:
-        settings, writes = await self._planned(
-            command,
-            lambda: self._meter.known_settings(*self._settings),
-            lambda: self._meter.read_settings(*self._settings),
-            lambda settings: self._family.writes(said, settings, self._moment()),
-        )
+        settings = await self._meter.read_settings(*self._settings)
+        writes = self._family.writes(said, settings, self._moment())
         if self._remote is not None and (goes_on := self._remote.goes_on(said, writes, settings)):
             writes = [replace(each, always=False) for each in writes if each.names[0] != "remote_minutes"]
         outcome = await self._settle(writes, settings, releases=command.releases)
@@ -177,12 +174,8 @@ class Control:
 
     async def _tell_export(self, command: Command, said: Word) -> Outcome:
         percent = min(100.0 if said.percent is None else said.percent, self._permissions.export_limit_percent)
-        settings, writes = await self._planned(
-            command,
-            lambda: self._meter.known_settings(*EXPORT_SETTINGS),
-            self._read_export,
-            lambda settings: export_writes(self._meter.unit, settings, percent),
-        )
+        settings = await self._read_export()
+        writes = export_writes(self._meter.unit, settings, percent)
         outcome = await self._settle(writes, settings, releases=command.releases)
         # How the plant measures is part of what must stay so, though it was not written (36b).
         mode = word(settings, "export_limit_mode")
@@ -196,25 +189,6 @@ class Control:
             # How the plant measures must be known only to begin limiting.
             settings |= await self._meter.read_settings(*EXPORT_MEASURED_BY)
         return settings
-
-    async def _planned(
-        self,
-        command: Command,
-        known: Callable[[], Settings | None],
-        read: Callable[[], Awaitable[Settings]],
-        plan: Callable[[Settings], list[Write]],
-    ) -> tuple[Settings, list[Write]]:
-        """The writes of a word, and the settings that they were planned with: those of the last poll if nothing needs
-        to be written by them, else fresh ones. What gives a unit back is planned with fresh ones, and so is all that
-        a unit under remote control is told: it may have ended that by itself (A.6)."""
-        told = None if command.releases or self._remote is not None else known()
-        if told is not None:
-            with suppress(CannotTell):
-                writes = plan(told)
-                if not self._teller.changing(writes, told):
-                    return told, writes
-        fresh = await read()
-        return fresh, plan(fresh)
 
     async def _tell_reserve(self, command: Command, said: Word) -> Outcome:
         if said.percent is None:

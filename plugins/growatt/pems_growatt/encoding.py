@@ -12,20 +12,19 @@ from datetime import datetime
 from pems_core.devices.commands import Validity, command_id
 from pems_core.domain import Command, HybridInverterSpec, Value
 
+from .shares import rate_percent, stop_percent
 from .slots import Slot, no_slots
 
 TOPIC = "energy/solar/command/"
 LONGEST_PACKET = 256
 """The gateway's buffer for topic and payload [bytes]; what is longer is dropped without a trace."""
-LOWEST_STOP_SOC = 10
-"""Below this the inverter ends discharge by itself [%]."""
 GROUPS = {"battery_first": "batteryfirst", "grid_first": "gridfirst"}
 
 Argument = int | str | bool
 
 
 @dataclass(frozen=True)
-class Word:
+class GatewayWord:
     """One command of the gateway."""
 
     control: str
@@ -56,20 +55,20 @@ def packet(address: str, identity: str, arguments: Mapping[str, Argument]) -> st
     return payload
 
 
-def export_words(enabled: bool, share: float = 1.0) -> Iterator[Word]:
-    """Feed-in, up to a share of the rated power."""
+def export_words(share: float = 1.0) -> Iterator[GatewayWord]:
+    """Feed-in, up to a share of the rated power; 0: none."""
     # Both words make the inverter measure with a meter on RS485 (holding register 122 = 1). A plant that
     # measures with clamps loses its export limit by them and must not be given this control.
     tenths = round(1000 * share)
-    if enabled and 0 < tenths < 1000:
+    if 0 < tenths < 1000:
         # The gateway has no word for a part (protocols B.1).
         limit: dict[str, Argument] = {"id": 123, "type": "16b", "registerType": "H", "value": tenths}
-        yield Word("grid_export", "modbus/set", limit)
+        yield GatewayWord("grid_export", "modbus/set", limit)
         return
-    yield Word("grid_export", "export/enable" if enabled and tenths else "export/disable", {})
+    yield GatewayWord("grid_export", "export/enable" if tenths else "export/disable", {})
 
 
-def slot_words(mode: str, slots: tuple[Slot, ...]) -> Iterator[Word]:
+def slot_words(mode: str, slots: tuple[Slot, ...]) -> Iterator[GatewayWord]:
     for slot in slots:
         arguments: dict[str, Argument] = {
             "start": f"{slot.start:%H:%M}",
@@ -77,61 +76,47 @@ def slot_words(mode: str, slots: tuple[Slot, ...]) -> Iterator[Word]:
             "enabled": slot.enabled,
             "slot": slot.number,
         }
-        yield Word("mode", f"{GROUPS[mode]}/set/timeslot", arguments)
+        yield GatewayWord("mode", f"{GROUPS[mode]}/set/timeslot", arguments)
 
 
-def load_first_words() -> Iterator[Word]:
+def load_first_words() -> Iterator[GatewayWord]:
     """The inverter's own operation: no slots, and no charging from the grid."""
     yield from slot_words("grid_first", no_slots())
     yield from slot_words("battery_first", no_slots())
-    yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": 0})
+    yield GatewayWord("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": 0})
 
 
 def battery_first_words(
     settings: Mapping[str, Value], spec: HybridInverterSpec, slots: tuple[Slot, ...]
-) -> Iterator[Word]:
+) -> Iterator[GatewayWord]:
     battery = spec.battery
     assert battery is not None
     # Slots of both modes at once leave the mode undefined: the other mode's go first.
     yield from slot_words("grid_first", no_slots())
     stop_soc = min(float(settings.get("stop_soc", battery.soc_max)), battery.soc_max)
-    yield Word("stop_soc", "batteryfirst/set/stopsoc", {"value": percent(stop_soc)})
+    yield GatewayWord("stop_soc", "batteryfirst/set/stopsoc", {"value": stop_percent(stop_soc)})
     rate = rate_percent(settings.get("charge_power_kw"), battery.charge_limit_kw)
-    yield Word("charge_power_kw", "batteryfirst/set/powerrate", {"value": rate})
+    yield GatewayWord("charge_power_kw", "batteryfirst/set/powerrate", {"value": rate})
     from_grid = bool(settings.get("battery_charge_grid", False))
-    yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": int(from_grid)})
+    yield GatewayWord("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": int(from_grid)})
     yield from slot_words("battery_first", slots)
 
 
 def grid_first_words(
     settings: Mapping[str, Value], spec: HybridInverterSpec, slots: tuple[Slot, ...]
-) -> Iterator[Word]:
+) -> Iterator[GatewayWord]:
     battery = spec.battery
     assert battery is not None
     yield from slot_words("battery_first", no_slots())
     stop_soc = max(float(settings.get("stop_soc", 0.0)), battery.soc_min)
-    yield Word("stop_soc", "gridfirst/set/stopsoc", {"value": max(LOWEST_STOP_SOC, percent(stop_soc))})
+    yield GatewayWord("stop_soc", "gridfirst/set/stopsoc", {"value": stop_percent(stop_soc)})
     rate = rate_percent(settings.get("discharge_power_kw"), battery.discharge_limit_kw)
-    yield Word("discharge_power_kw", "gridfirst/set/powerrate", {"value": rate})
-    yield Word("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": 0})
+    yield GatewayWord("discharge_power_kw", "gridfirst/set/powerrate", {"value": rate})
+    yield GatewayWord("battery_charge_grid", "batteryfirst/set/acchargeenabled", {"value": 0})
     yield from slot_words("grid_first", slots)
 
 
-def percent(share: float) -> int:
-    return round(100 * share)
-
-
-def rate_percent(power_kw: Value | None, limit_kw: float) -> int:
-    """A power [kW] as the share of the limit that the inverter takes [%]; the whole limit if it is not set.
-
-    1 % is the lowest that is known to work; a rest is brought about by the stop SOC.
-    """
-    if power_kw is None or limit_kw <= 0:
-        return 100
-    return max(1, min(100, percent(float(power_kw) / limit_kw)))
-
-
-def validity_of(word: Word, validity: Validity, slot_starts_at: datetime) -> Validity:
+def validity_of(word: GatewayWord, validity: Validity, slot_starts_at: datetime) -> Validity:
     """How long a word may be sent: one that enables a slot only until that starts, or it would act tomorrow."""
     if not word.arguments.get("enabled", False):
         return validity

@@ -13,13 +13,14 @@ from pems_core.domain import Command, HybridInverterSpec, SiteState, Value
 
 from . import words as modbus
 from .encoding import (
-    Word,
+    GatewayWord,
     battery_first_words,
     export_words,
     grid_first_words,
     load_first_words,
     validity_of,
 )
+from .shares import export_share
 from .slots import first_start, slots_between
 
 GROUPS = {"grid_export": "feed_in", EXPORT_LIMIT: "feed_in", RESERVE: "reserve"}
@@ -67,23 +68,21 @@ class HybridInverter(HybridInverterDevice):
         if self.transport == "modbus":
             words = self._modbus_words(settings, valid_until)
             return [word.command(self.name, validity) for word in words]
-        limit_kw, slot_starts_at = self.spec.ac_limit_kw, first_start(valid_from, state.now)
+        slot_starts_at = first_start(valid_from, state.now)
         words_of_gateway = chain(
-            export_words(
-                bool(settings.get("grid_export", True)), float(settings.get(EXPORT_LIMIT, limit_kw)) / limit_kw
-            ),
+            export_words(export_share(settings, self.spec.ac_limit_kw)),
             self._mode_words(settings, slot_starts_at, valid_until),
         )
         return [self._command(word, validity_of(word, validity, slot_starts_at)) for word in words_of_gateway]
 
-    def _command(self, word: Word, validity: Validity) -> Command:
+    def _command(self, word: GatewayWord, validity: Validity) -> Command:
         return word.command(self.name, validity, self._commands)
 
     def _modbus_words(self, settings: Mapping[str, Value], until: datetime) -> Sequence[modbus.Word]:
         words = list(modbus.grid_words(settings, self.spec))
         return words if self.spec.battery is None else [*words, modbus.battery_word(settings, self.spec, until)]
 
-    def _mode_words(self, settings: Mapping[str, Value], start: datetime, until: datetime) -> Sequence[Word]:
+    def _mode_words(self, settings: Mapping[str, Value], start: datetime, until: datetime) -> Sequence[GatewayWord]:
         mode = settings.get("mode", "load_first")
         if self.spec.battery is None:
             return []
@@ -100,4 +99,4 @@ class HybridInverter(HybridInverterDevice):
         if self.transport == "modbus":
             return [word.command(self.name, Validity.release()) for word in modbus.release_words(self.spec)]
         own = load_first_words() if self.spec.battery is not None else ()
-        return [self._command(word, Validity.release()) for word in chain(own, export_words(enabled=True))]
+        return [self._command(word, Validity.release()) for word in chain(own, export_words())]

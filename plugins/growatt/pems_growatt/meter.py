@@ -9,25 +9,19 @@ from pems_core.alerts import AlertBook
 from pems_core.clock import Clock
 from pems_core.domain import NotDelivered, Quality, Reading, Severity, Value
 from pems_core.transport.lines import ModbusLine, Space
-from pems_core.transport.modbus_blocks import BlockReader
+from pems_core.transport.modbus_blocks import WIDEST, BlockReader
 
 from .fault_texts import BMS_LOST, fault_text, warning_text
 from .plausible import Plausibility, Ratings
 from .probe import Unit
 from .registers import GROUPS, Point
-from .states import CLOCK_WORDS, Memory, Words, clock_offset_s, named, states, unit_of
+from .states import CLOCK_WORDS, SETTINGS, Memory, Words, clock_offset_s, named, states, unit_of
 
-RARE_S = 600.0
-"""How often the clock and the temperature windows are read."""
-RARE = (
-    *CLOCK_WORDS,
-    *("charge_coldest", "charge_hottest", "discharge_coldest", "discharge_hottest"),
-    *("metering_device", "grid_sensor", "reserve_soc", "reserve_soc_newer"),
-)
-KNOWN_FOR_S = 60.0
-"""What a poll that began so long ago told of settings may still show that a word needs no write."""
+SETTINGS_S = 240.0
+"""How often settings are read, and what else only people or PEMS change. What is measured is read at every poll."""
+CLOCK_KNOWN_S = 600.0
 SETTLES_S = 15.0
-"""For so long after a write what a poll tells of settings shows nothing: some firmware is late (trap 3), and a slot may
+"""For so long after a write settings are not polled: some firmware shows a new value late (trap 3), and a slot may
 revert after 6 s (A.2)."""
 GRID_CHARGE_SEEN_KW = 0.3
 NEVER_ZERO = ("battery_voltage_v", "frequency_hz", "inverter_temperature_c")
@@ -50,18 +44,19 @@ class Meter:
         self.unit = unit
         self.readings: dict[str, Reading] = {}
         self.values: Mapping[str, float] = {}
-        """What the last poll brought, by point of the register table."""
+        """What the last poll measured, by point of the register table."""
         self.clock_offset_s: float | None = None
         self._device, self._clock, self._zone = device, clock, zone
-        self._reader = BlockReader(line, GROUPS, clock)
+        self._reader = BlockReader(line, GROUPS, clock, widest=WIDEST)
         self._plausibility = Plausibility(ratings)
         self._memory = Memory()
-        self._rare: dict[str, float] = {}
-        self._rare_at_s: float | None = None
+        self._settings: dict[str, tuple[int, ...]] = {}
+        """As they were last read, by a poll or for a command."""
+        self._settings_at: datetime | None = None
+        self._settings_read_s: float | None = None
         self._settings_age = 0
         self._settings_changed_s: float | None = None
-        self._polled: Words = {}
-        self._polled_at_s = 0.0
+        self._settings_sure = True
         self._clock_read_at: datetime | None = None
 
     async def poll(self) -> Mapping[str, Value]:
@@ -74,53 +69,68 @@ class Meter:
             return await self._poll()
         except NotDelivered:
             # It may be another unit by now, or one that was without power and has lost its clock.
-            self._polled, self._clock_read_at = {}, None
+            self._settings_read_s = self._clock_read_at = None
             raise
 
     async def _poll(self) -> Mapping[str, Value]:
-        began_s, settings_age = self._clock.elapsed_s(), self._settings_age
-        await self._poll_rarely()
-        words = await self._read(point for point in self.unit.table.points if point.name not in RARE)
-        if settings_age != self._settings_age:
-            # It began before a write ended and may tell either (A.10 number 8).
-            words = {name: said for name, said in words.items() if not self.unit.table.by_name[name].writable}
-        values = named(self.unit.table, words)
-        self._require_same_unit(values)
-        self.values = values
-        found = states(self.unit.table, {**self._rare, **values}, self._memory)
+        if self._settings_due:
+            await self._poll_settings()
+        words = await self._read(point for point in self.unit.table.points if point.space == "input")
+        self.values = named(self.unit.table, words)
+        found = states(self.unit.table, {**named(self.unit.table, self._settings), **self.values}, self._memory)
         if self._plausibility.looks_like_another_unit(found):
             raise AnotherUnit(f"found a grid of {found['frequency_hz']} Hz; allowed: 45 to 65")
         self._publish(found)
-        self._keep_settings(words, began_s)
         return found
 
+    @property
+    def _settings_due(self) -> bool:
+        now_s = self._clock.elapsed_s()
+        if self._settings_read_s is None:
+            return True
+        if self._settings_changed_s is not None and now_s - self._settings_changed_s < SETTLES_S:
+            return False
+        return not self._settings_sure or now_s - self._settings_read_s >= SETTINGS_S
+
+    async def _poll_settings(self) -> None:
+        """The clock comes with the first request, so that it is known when it was read."""
+        began_s, age = self._clock.elapsed_s(), self._settings_age
+        points = [point for point in self.unit.table.points if point.space == "holding"]
+        clock_group = _group(self.unit.table.by_name[CLOCK_WORDS[0]])
+        words = await self._read(point for point in points if _group(point) == clock_group)
+        self._note_clock(words)
+        words |= await self._read(point for point in points if _group(point) != clock_group)
+        self._require_same_unit(named(self.unit.table, words))
+        if age != self._settings_age:
+            # It began before a write ended and may tell either (A.10 number 8).
+            return
+        self._settings |= words
+        self._settings_at, self._settings_read_s, self._settings_sure = self._clock.now(), began_s, True
+
     def settings_changed(self) -> None:
-        """A write was made: what a poll read of settings before, or reads now, is not to be believed."""
+        """A write was made: what a poll reads of settings now is not to be believed, and what is known is none any more
+        unless it is read back."""
         self._settings_age += 1
         self._settings_changed_s = self._clock.elapsed_s()
-        self._polled = {}
+        self._settings_sure = False
 
-    def known_settings(self, *names: str) -> dict[str, tuple[int, ...]] | None:
-        """Words of settings as a poll lately told them; None if one is not known, or may have changed by a write.
-
-        Enough to see that nothing needs to be written; what is written needs those of `read_settings`.
-        """
-        wanted = [point.name for point in self.unit.points(*names)]
-        if self._clock.elapsed_s() - self._polled_at_s > KNOWN_FOR_S or not self._polled.keys() >= set(wanted):
-            return None
-        return {name: self._polled[name] for name in wanted}
+    def settings_read_back(self) -> None:
+        """What was written was read back, so that nobody needs to look again."""
+        self._settings_sure = True
 
     @property
     def clock_known(self) -> bool:
         """Whether `clock_offset_s` is of late; not across a change of local time, which the inverter does not make."""
         now, at = self._clock.now(), self._clock_read_at
-        if at is None or (now - at).total_seconds() >= RARE_S:
+        if at is None or (now - at).total_seconds() >= CLOCK_KNOWN_S:
             return False
         return at.astimezone(self._zone).utcoffset() == now.astimezone(self._zone).utcoffset()
 
     async def read_clock(self) -> tuple[int, ...] | None:
         """The words of the inverter's clock; None if it has none."""
-        words = await self._read(self.unit.points(*CLOCK_WORDS))
+        return self._note_clock(await self._read(self.unit.points(*CLOCK_WORDS)))
+
+    def _note_clock(self, words: Words) -> tuple[int, ...] | None:
         if any(name not in words for name in CLOCK_WORDS):
             return None
         shown = {name: words[name][0] for name in CLOCK_WORDS}
@@ -140,7 +150,9 @@ class Meter:
         if registers.failed:
             raise next(iter(registers.failed.values()))
         self._note_refused()
-        return {point.name: registers.words[point.span] for point in points if point.span in registers.words}
+        found = {point.name: registers.words[point.span] for point in points if point.span in registers.words}
+        self._settings |= found
+        return found
 
     def publish_off(self) -> None:
         """The unit has not answered for a while; all other readings keep their age."""
@@ -149,22 +161,7 @@ class Meter:
     def publish_lacks(self) -> None:
         self._publish({"lacks": " ".join(sorted(self.unit.lacks))})
 
-    def _keep_settings(self, words: Words, began_s: float) -> None:
-        settled = self._settings_changed_s is None or began_s - self._settings_changed_s >= SETTLES_S
-        by_name = self.unit.table.by_name
-        self._polled = {name: said for name, said in words.items() if by_name[name].writable} if settled else {}
-        self._polled_at_s = began_s
-
-    async def _poll_rarely(self) -> None:
-        now_s = self._clock.elapsed_s()
-        if self._rare_at_s is not None and now_s - self._rare_at_s < RARE_S:
-            return
-        await self.read_clock()
-        words = await self._read(point for point in self.unit.points(*RARE) if point.name not in CLOCK_WORDS)
-        self._rare |= named(self.unit.table, words)
-        self._rare_at_s = now_s
-
-    async def _read(self, points: Iterable[Point]) -> Words:
+    async def _read(self, points: Iterable[Point]) -> dict[str, tuple[int, ...]]:
         wanted = [point for point in points if self.unit.has(point.name)]
         registers = await self._reader.read(point.span for point in wanted)
         self._note_refused()
@@ -189,10 +186,8 @@ class Meter:
     def _publish(self, found: Mapping[str, Value]) -> None:
         now = self._clock.now()
         for state, quality in self._plausibility.judge(found, now).items():
-            self._put(state, found[state], quality, now)
-
-    def _put(self, state: str, value: Value, quality: Quality, now: datetime) -> None:
-        self.readings[f"{self._device}/{state}"] = Reading(value, unit_of(state), now, now, quality)
+            at = self._settings_at if state in SETTINGS else None
+            self.readings[f"{self._device}/{state}"] = Reading(found[state], unit_of(state), at or now, now, quality)
 
     def distrust(self, *names: str) -> None:
         """What is known to be wrong, though it was read."""

@@ -11,9 +11,10 @@ from typing import Literal, Protocol
 
 from pems_core.transport.lines import Change
 
-from .encoding import LOWEST_STOP_SOC, Argument
+from .encoding import Argument
 from .oig_payload import BadPayload, json_object, shown, whole
 from .oig_registers import SLOTS, Cell, holding, slot_word
+from .shares import LOWEST_SOC
 
 Build = Literal["124", "307", "3000"]
 
@@ -232,10 +233,10 @@ def register_request(address: int, value: int) -> Request:
 Arguments = Mapping[str, object]
 REGISTERS_OF_BUILD_124: Mapping[str, tuple[int, range]] = {
     "batteryfirst/set/powerrate": (1090, range(101)),
-    "batteryfirst/set/stopsoc": (1091, range(LOWEST_STOP_SOC, 101)),
+    "batteryfirst/set/stopsoc": (1091, range(LOWEST_SOC, 101)),
     "batteryfirst/set/acchargeenabled": (1092, range(2)),
     "gridfirst/set/powerrate": (1070, range(101)),
-    "gridfirst/set/stopsoc": (1071, range(LOWEST_STOP_SOC, 101)),
+    "gridfirst/set/stopsoc": (1071, range(LOWEST_SOC, 101)),
 }
 REGISTERS_OF_BUILD_3000: Mapping[str, tuple[str, int]] = {
     "batteryfirst/set/powerrate": ("bdc/set/chargepowerrate", 3047),
@@ -244,7 +245,7 @@ REGISTERS_OF_BUILD_3000: Mapping[str, tuple[str, int]] = {
     "gridfirst/set/powerrate": ("bdc/set/dischargepowerrate", 3036),
     "gridfirst/set/stopsoc": ("bdc/set/dischargestopsoc", 3037),
 }
-LOAD_FIRST_STOP_SOC = (608, range(LOWEST_STOP_SOC, 101))
+LOAD_FIRST_STOP_SOC = (608, range(LOWEST_SOC, 101))
 ACTIVE_RATE = (3, (*range(101), 255))
 SETTABLE = (*range(122, 124), *range(1070, 1109), *range(3036, 3060))
 """What `modbus/set` may reach: never switching off, grid code, addresses or temperature windows (protocols A.7)."""

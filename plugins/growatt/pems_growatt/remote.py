@@ -70,19 +70,23 @@ class RemoteControl:
         """End what is over; arm once more what has no effect.
 
         :raises NotDelivered: if the unit does not answer.
+        :raises Refused: if it does not take that; it is tried again at the next poll.
         """
         armed = self._armed
         if armed is None:
             return
         if self._clock.now() > armed.until + GRACE:
-            await self._end()
+            await self._end(armed)
         elif self._has_no_effect(armed):
             await self._arm_anew(armed)
         elif abs(self._meter.values.get("battery_kw", 0.0)) >= NO_EFFECT_KW:
             self._alerts.clear("remote")
 
-    async def _end(self) -> None:
+    async def _end(self, armed: _Armed) -> None:
         settings = await self._meter.read_settings(*REMOTE)
+        if self._armed is not armed:
+            # A command was carried out while this waited for the bus: it has said what holds now.
+            return
         await self._teller.tell(self._family.disarm(settings), settings, releases=True)
         self._armed = None
         self._alerts.clear("remote")

@@ -27,6 +27,8 @@ STATUS: Mapping[int, str] = {
 }
 """Of input 1000, of the high byte of 3000, and of 31000 (A.2, A.4, A.6); 9 is a bypass to the grid."""
 UNITS: Mapping[str, str] = {"kw": "kW", "kwh": "kWh", "c": "°C", "s": "s", "hz": "Hz"}
+SETTINGS = frozenset({"grid_export", "battery_charge_grid", "stop_soc"})
+"""States that are told by settings."""
 SHARES = frozenset({"soc", "soh", "stop_soc"})
 ANY_KNOWN_PACK_V = 30.0
 WHOLE_DEGREES_BELOW_C = 6.0

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from .probe import Unit
 from .schedule import arrange
+from .shares import LOWEST_SOC
 from .slots import NUMBERS, Slot
 from .tell_common import CannotTell, CannotTellNow
-from .words import LOWEST_SOC, Word
+from .words import Word
 from .writes import Settings, Write, word, write
 
 SETTLE_S = 2.0

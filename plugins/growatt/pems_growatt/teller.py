@@ -76,6 +76,8 @@ class Teller:
                 raised |= dict(enumerate(made.values, made.address))
         expected |= raised
         stage, detail = await self._read_back(expected, settings)
+        if stage is Stage.READBACK_OK:
+            self._meter.settings_read_back()
         if raised and stage is Stage.READBACK_OK:
             detail = _keeps_at_least(raised.values())
         return Outcome(stage, detail, expected, wrote=True)

@@ -13,12 +13,12 @@ from typing import Literal, get_args
 from pems_core.devices.commands import Validity, command_id
 from pems_core.domain import Command, HybridInverterSpec, Value
 
+from .shares import export_share, rate_percent, stop_percent
+
 Name = Literal["auto", "charge", "discharge", "hold", "export_limit", "reserve_soc", "sync_clock"]
 """`auto` is what the inverter does by itself: PV and battery serve the house (load first)."""
 NAMES: tuple[Name, ...] = get_args(Name)
 BATTERY_WORDS: tuple[Name, ...] = ("auto", "charge", "discharge", "hold")
-LOWEST_SOC = 10
-"""Below this no firmware lets a battery be discharged [%] (D.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +80,16 @@ def battery_word(settings: Mapping[str, Value], spec: HybridInverterSpec, until:
     assert battery is not None
     mode = settings.get("mode", "load_first")
     if mode == "battery_first":
-        stop_soc = _to_percent(min(float(settings.get("stop_soc", battery.soc_max)), battery.soc_max))
+        stop_soc = stop_percent(min(float(settings.get("stop_soc", battery.soc_max)), battery.soc_max))
         from_grid = bool(settings.get("battery_charge_grid", False))
         charge_kw = settings.get("charge_power_kw")
         if charge_kw is not None and float(charge_kw) <= 0.0 and not from_grid:
             return Word("hold", "mode", stop_soc=stop_soc, until=until)
-        rate = _rate(charge_kw, battery.charge_limit_kw)
+        rate = rate_percent(charge_kw, battery.charge_limit_kw)
         return Word("charge", "mode", rate=rate, stop_soc=stop_soc, from_grid=from_grid, until=until)
     if mode == "grid_first":
-        stop_soc = max(LOWEST_SOC, _to_percent(max(float(settings.get("stop_soc", 0.0)), battery.soc_min)))
-        rate = _rate(settings.get("discharge_power_kw"), battery.discharge_limit_kw)
+        stop_soc = stop_percent(max(float(settings.get("stop_soc", 0.0)), battery.soc_min))
+        rate = rate_percent(settings.get("discharge_power_kw"), battery.discharge_limit_kw)
         return Word("discharge", "mode", rate=rate, stop_soc=stop_soc, until=until)
     return Word("auto", "mode")
 
@@ -97,11 +97,10 @@ def battery_word(settings: Mapping[str, Value], spec: HybridInverterSpec, until:
 def grid_words(settings: Mapping[str, Value], spec: HybridInverterSpec) -> Iterator[Word]:
     """What is set apart from the battery's mode: feed-in and, of a battery, the reserve: what is asked for, or what was
     there before."""
-    limit_kw = float(settings.get("export_limit_kw", spec.ac_limit_kw))
-    share = min(1.0, limit_kw / spec.ac_limit_kw) if settings.get("grid_export", True) else 0.0
+    share = export_share(settings, spec.ac_limit_kw)
     yield Word("export_limit", "grid_export", percent=round(100 * share, 1))
     if "reserve_soc" in settings:
-        yield Word("reserve_soc", "reserve_soc", percent=max(LOWEST_SOC, _to_percent(float(settings["reserve_soc"]))))
+        yield Word("reserve_soc", "reserve_soc", percent=stop_percent(float(settings["reserve_soc"])))
     elif spec.battery is not None:
         yield Word("reserve_soc", "reserve_soc")
 
@@ -113,17 +112,6 @@ def release_words(spec: HybridInverterSpec) -> Iterator[Word]:
     yield Word("export_limit", "grid_export", percent=100.0)
     if spec.battery is not None:
         yield Word("reserve_soc", "reserve_soc")
-
-
-def _to_percent(share: float) -> int:
-    return round(100 * share)
-
-
-def _rate(power_kw: Value | None, limit_kw: float) -> int:
-    """A power [kW] as the share of the limit that the inverter takes [%], from 1; the whole limit if it is not set."""
-    if power_kw is None or limit_kw <= 0:
-        return 100
-    return max(1, min(100, _to_percent(float(power_kw) / limit_kw)))
 
 
 def _percent(said: Mapping[str, object], name: str, lowest: int, highest: int) -> int | None:
