@@ -96,6 +96,20 @@ class TestPv:
         assert dimmed[0] < 0.7 * usual[0]
         assert dimmed[24] > 0.95 * usual[24]
 
+    def test_a_morning_without_pv_says_nothing_of_tomorrow(self, roof: pd.DataFrame, pv_model: LearnedPv) -> None:
+        off = roof.copy()
+        off.loc[(off.index >= NOON - 8 * HOUR) & (off.index < NOON - 2 * HOUR), PV] = 0.0
+        usual, after = (pv_model.expected(AHEAD, STATE, known(r))[PV].values for r in (roof, off))
+        assert usual == after
+
+    def test_says_the_same_of_an_hour_however_far_it_is_asked_to_look(
+        self, roof: pd.DataFrame, pv_model: LearnedPv
+    ) -> None:
+        # The longer horizon ends in the middle of the day after tomorrow, the shorter in that of tomorrow.
+        whole = pv_model.expected(Horizon.uniform(NOON, HOUR, 48), STATE, known(roof))[PV].values
+        short = pv_model.expected(Horizon.uniform(NOON, HOUR, 22), STATE, known(roof))[PV].values
+        assert whole[:22] == short
+
     def test_lets_the_next_answer_where_nobody_says_what_the_sun_will_be(
         self, roof: pd.DataFrame, pv_model: LearnedPv
     ) -> None:

@@ -160,6 +160,23 @@ class TestBaseLoad:
         assert busy_soon > 1.15 * quiet_soon
         assert abs(busy_tomorrow - quiet_tomorrow) < 0.5 * (busy_soon - quiet_soon)
 
+    def test_what_came_later_teaches_nothing(self, ten_weeks: tuple[base_load.Household, base_load.LoadModel]) -> None:
+        _, model = ten_weeks
+        load = habitual(70)
+        load.iloc[-13 * 24 :] *= 3.0
+        assert base_load.train(base_load.Household(Days.of(load, PRAGUE, HOUR)), 56) == model
+
+    def test_trees_are_asked_in_the_shares_in_which_they_learned(
+        self, ten_weeks: tuple[base_load.Household, base_load.LoadModel]
+    ) -> None:
+        # A house that runs looks back some weeks only, which were quieter or busier than all that it learned from.
+        known, model = ten_weeks
+        days = Days.of(habitual(70)[-49 * 24 :], PRAGUE, HOUR)
+        lately, later = base_load.Household(days), (days.first - known.load.first).days
+        assert lately.mean_kw() != model.scale_kw == known.mean_kw(56)
+        there, here = issued(known.load, 68, 69, 1), issued(days, 68 - later, 69 - later, 1)
+        assert np.allclose(model.predict(known, there), model.predict(lately, here))
+
     def test_refuses_to_learn_from_two_weeks(self) -> None:
         with pytest.raises(CannotLearn, match="at least 21"):
             base_load.train(household(14))

@@ -147,7 +147,9 @@ class TestTraining:
             (2, Stage.SHADOW),
         ]
 
-    @pytest.mark.parametrize("fault", [PemsError("too little"), MemoryError("no room"), ValueError("odd")])
+    @pytest.mark.parametrize(
+        "fault", [PemsError("too little"), MemoryError("no room"), ValueError("odd"), KeyError("x")]
+    )
     def test_one_that_cannot_learn_does_not_stop_the_others(self, registry: ModelRegistry, fault: Exception) -> None:
         outcomes = train([Pupil(fault=fault), Pupil()], History(pd.DataFrame()), registry, NOW)
         assert outcomes[0].version is None

@@ -54,6 +54,8 @@ def judge(
             review(learner.model, series, registry, past.vintages, measured, now, timezone, terms)
         except PemsError as fault:
             said.append(f"{learner.model}: not judged: {fault}")
+        except Exception as fault:  # noqa: BLE001 - what cannot be judged costs its model, not the night
+            said.append(f"{learner.model}: not judged: {type(fault).__name__}: {fault}")
         for use in registry.story(learner.model)[before:]:
             version = "no version" if use.number is None else f"version {use.number}"
             said.append(f"{learner.model}: {version}: {use.stage}: {use.why}")
@@ -73,7 +75,7 @@ def identify(models: Sequence[DeviceModel], registry: ModelRegistry, past: Past,
     for model in models:
         try:
             outcomes.append(Outcome(model.model, None, tend(model, registry, past.telemetry, now)))
-        except (PemsError, ValueError, ArithmeticError, MemoryError) as fault:
+        except Exception as fault:  # noqa: BLE001 - what cannot be identified costs its numbers, not the others'
             outcomes.append(Outcome(model.model, None, f"not identified: {type(fault).__name__}: {fault}"))
     return outcomes
 

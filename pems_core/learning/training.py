@@ -49,7 +49,7 @@ def train(
             outcomes.append(_one(learner, history, registry, now))
         except PemsError as fault:
             outcomes.append(Outcome(learner.model, None, f"not learned: {fault}"))
-        except (MemoryError, ValueError, ArithmeticError) as fault:
+        except Exception as fault:  # noqa: BLE001 - a defect of one learner costs its model, not the others'
             outcomes.append(Outcome(learner.model, None, f"not learned: {type(fault).__name__}: {fault}"))
     return outcomes
 

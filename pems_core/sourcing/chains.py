@@ -15,6 +15,7 @@ from .book import VintageBook
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=60)
 """After a failure; each further one doubles it."""
+LONGEST_PATIENCE = timedelta(days=1)
 LOOK_AGAIN = timedelta(minutes=10)
 """A source that answered, but not yet with what is needed, is asked again after this."""
 FETCH_WITHIN_S = 60.0
@@ -125,6 +126,8 @@ class SourceChain:
         try:
             async with asyncio.timeout(FETCH_WITHIN_S):
                 said = await source.fetch(now)
+            self.book.keep(said)
+            reaches, met = said.reaches(self.need.series), self.need.met(said, now)
         except TimeoutError:
             self._failed(attempts, NoAnswer(f"no answer within {FETCH_WITHIN_S:g} s"), now)
             return False
@@ -134,10 +137,8 @@ class SourceChain:
         except Exception as error:  # noqa: BLE001 - a defect of one source costs its answer, not the others'
             self._failed(attempts, NoAnswer(f"{type(error).__name__}: {error}"), now)
             return False
-        self.book.keep(said)
         attempts.failures, attempts.not_before, attempts.fault = 0, now + LOOK_AGAIN, ""
-        if not self.need.met(said, now):
-            reaches = said.reaches(self.need.series)
+        if not met:
             until = "nothing" if reaches is None else f"until {reaches:%Y-%m-%d %H:%M} UTC"
             attempts.fault = f"knows {until}; needed: until {self.need.until(now):%Y-%m-%d %H:%M} UTC"
         return True
@@ -145,7 +146,8 @@ class SourceChain:
     def _failed(self, attempts: _Attempts, fault: NoAnswer, now: datetime) -> None:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempts.failures)
         attempts.failures += 1
-        attempts.not_before = now + max(pause, fault.retry_after or pause)
+        # Who asks for years of patience is broken: he is heard once a day.
+        attempts.not_before = now + max(pause, min(fault.retry_after or pause, LONGEST_PATIENCE))
         attempts.fault = str(fault)
 
     def _of(self, source: Source) -> _Attempts:

@@ -133,6 +133,29 @@ async def test_a_defect_of_one_source_costs_its_answer_alone(book: VintageBook, 
     assert chain.fault(clock.at) == "first: KeyError: 'prices'; second stands in"
 
 
+@dataclass
+class SaysNothing(Says):
+    """A source of a plugin that breaks its word."""
+
+    async def fetch(self, now: datetime) -> Vintage:
+        return None  # type: ignore[return-value]
+
+
+async def test_an_answer_that_is_none_costs_that_source_alone(book: VintageBook, clock: SetClock) -> None:
+    chain = SourceChain(weather_need(), [SaysNothing("first", 1.0), Says("second", 2.0, place=1)], book)
+    assert await chain.look(clock.at)
+    assert "first: AttributeError" in chain.fault(clock.at)
+
+
+async def test_a_source_that_asks_for_ages_of_patience_is_asked_again_the_next_day(
+    book: VintageBook, clock: SetClock
+) -> None:
+    first = Says("first", 1.0, fault=NoAnswer("HTTP 429", timedelta(days=99_999_999)))
+    chain = SourceChain(weather_need(), [first], book)
+    await go(chain, clock, NOW + 2 * DAY, HOUR)
+    assert first.asked_at == [NOW, NOW + DAY]
+
+
 def row(told: pd.DataFrame, at: datetime) -> list[object]:
     found = told[told.index == at]
     return [found[column].iloc[0] for column in ("source", "age_h", "quality")]

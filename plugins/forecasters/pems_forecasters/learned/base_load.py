@@ -57,9 +57,9 @@ class Household:
     temperature: Days | None = None
     free_days: frozenset[Any] = frozenset()
 
-    @cached_property
-    def scale_kw(self) -> float:
-        return max(1e-3, float(of_known(np.nanmean, self.load.values)))
+    def mean_kw(self, until_day: int | None = None) -> float:
+        """Mean load of the days before one; None: of all."""
+        return float(np.nanmax([1e-3, of_known(np.nanmean, self.load.values[:until_day])]))
 
     @cached_property
     def by_day(self) -> Mapping[str, Array]:
@@ -88,8 +88,8 @@ class Household:
     def _level(self) -> Running:
         return Running.of(self.load.values)
 
-    def table(self, places: Places) -> Array:
-        """The features, one row a pair; loads in shares of the household's mean.
+    def table(self, places: Places, scale_kw: float) -> Array:
+        """The features, one row a pair; loads in shares of `scale_kw`.
 
         None of them says how far ahead it is: all are of whole days, so that trees which were learned from forecasts
         of midnight are true at any time of day. What the last hour tells is added by `off_now`.
@@ -112,9 +112,7 @@ class Household:
             self._level.mean_before(at, WEEK * load.slots),
         ]
         calendar = [places.slot * (24 / load.slots), *self._dates(places.day)]
-        return np.stack(
-            [*(column / self.scale_kw for column in loads), *calendar, *self._warmth(places, known)], axis=1
-        )
+        return np.stack([*(column / scale_kw for column in loads), *calendar, *self._warmth(places, known)], axis=1)
 
     def _dates(self, days: Indices) -> list[Array]:
         dates = self.load.first + pd.to_timedelta(days, unit="D")
@@ -134,7 +132,7 @@ class Household:
         known = np.clip(places.last_known, 0, self.load.count - 1)
         week, four_weeks, mean = (self.by_day[n][known, places.slot] for n in ("median_7", "median_28", "mean_7"))
         found = {MEDIANS: (week + four_weeks) / 2, MEDIAN_OF_FOUR_WEEKS: four_weeks, MEAN_OF_WEEK: mean}
-        return {name: np.where(np.isfinite(kw), kw, self.scale_kw) for name, kw in found.items()}
+        return {name: np.where(np.isfinite(kw), kw, self.mean_kw()) for name, kw in found.items()}
 
     def off_now(self, places: Places) -> Array:
         """By how much the last hour differed from what is usual, fading with how far ahead it is [kW]."""
@@ -158,9 +156,11 @@ class LoadModel:
     :param share: of the trees.
     :param profile: one of `PROFILES`, which has the rest.
     :param level: how much of what the last hour was off by is taken to last.
+    :param scale_kw: in whose shares trees have learned loads.
     """
 
     trees: Trees
+    scale_kw: float
     share: float
     profile: str
     level: float
@@ -178,7 +178,7 @@ class LoadModel:
     def predict(self, household: Household, places: Places) -> Array:
         """The load [kW]: one row a pair, the quantiles 0.1, 0.5 and 0.9."""
         simple = household.profiles(places)
-        lower, middle, upper = _foretold(self.trees, household, places)
+        lower, middle, upper = _foretold(self.trees, self.scale_kw, household, places)
         mixed = self.share * middle + (1 - self.share) * simple[self.profile]
         point = np.maximum(0.0, mixed + self.level * household.off_now(places))
         below, above = self.stretch[0] * (middle - lower), self.stretch[1] * (upper - middle)
@@ -187,6 +187,7 @@ class LoadModel:
     def as_json(self) -> dict[str, object]:
         return {
             "trees": self.trees.as_json(),
+            "scale_kw": self.scale_kw,
             "share": self.share,
             "profile": self.profile,
             "level": self.level,
@@ -198,7 +199,9 @@ class LoadModel:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         stretch = (data["stretch"][0], data["stretch"][1])
         trees = Trees.from_json(data["trees"])
-        return cls(trees, data["share"], data["profile"], data["level"], stretch, dict(data["mae_kw"]))
+        return cls(
+            trees, float(data["scale_kw"]), data["share"], data["profile"], data["level"], stretch, dict(data["mae_kw"])
+        )
 
 
 def train(household: Household, until_day: int | None = None) -> LoadModel:
@@ -214,7 +217,9 @@ def train(household: Household, until_day: int | None = None) -> LoadModel:
     places = issued(household.load, end - checked, end, CHECKED_ISSUES_A_DAY)
     truth = household.load.at(places.day, places.slot)
     simple, off = household.profiles(places), household.off_now(places)
-    lower, middle, upper = _foretold(_grow(household, end - checked), household, places)
+    early_kw, scale_kw = household.mean_kw(end - checked), household.mean_kw(end)
+    early = _grow(household, end - checked, early_kw)
+    lower, middle, upper = _foretold(early, early_kw, household, places)
 
     def mae(point: Array) -> float:
         return float(np.nanmean(np.abs(np.maximum(0.0, point) - truth)))
@@ -226,22 +231,22 @@ def train(household: Household, until_day: int | None = None) -> LoadModel:
     found = {BLEND: point, TREES: middle, **simple}
     stretch = widening(point - (middle - lower), point, point + (upper - middle), truth)
     mae_kw = {name: mae(found[name]) for name in METHODS}
-    return LoadModel(_grow(household, end), share, profile, level, stretch, mae_kw)
+    return LoadModel(_grow(household, end, scale_kw), scale_kw, share, profile, level, stretch, mae_kw)
 
 
 def _unusual(share: float, profile: str) -> float:
     return abs(share - USUAL_SHARE) + (1 - share) * (profile != USUAL_PROFILE)
 
 
-def _grow(household: Household, end: int) -> Trees:
+def _grow(household: Household, end: int, scale_kw: float) -> Trees:
     """Trees for what a household does other than in its last four weeks, at every time of the day ahead."""
     places = issued(household.load, WEEK, end, 1).some(MOST_ROWS)
     other = household.load.at(places.day, places.slot) - household.profiles(places)[MEDIAN_OF_FOUR_WEEKS]
-    return grow(household.table(places), other / household.scale_kw, FEATURES, rounds=300, leaves=7, pace=0.03)
+    return grow(household.table(places, scale_kw), other / scale_kw, FEATURES, rounds=300, leaves=7, pace=0.03)
 
 
-def _foretold(trees: Trees, household: Household, places: Places) -> tuple[Array, Array, Array]:
+def _foretold(trees: Trees, scale_kw: float, household: Household, places: Places) -> tuple[Array, Array, Array]:
     """The quantiles that trees say [kW]."""
     usual = household.profiles(places)[MEDIAN_OF_FOUR_WEEKS]
-    lower, middle, upper = (trees.predict(household.table(places)) * household.scale_kw).T
+    lower, middle, upper = (trees.predict(household.table(places, scale_kw)) * scale_kw).T
     return usual + lower, usual + middle, usual + upper

@@ -68,22 +68,31 @@ class LearnedPv:
             return {}
         recent = measured_before(history, PV, state.now, RECENT)
         recent = recent[recent.index.isin(weather.index)]
-        asked = weather.reindex(recent.index.append(ahead))
+        # Trees go by whole days: how clear one is does not depend on how much of it is asked for.
+        whole = weather[within_days(weather, recent.index.append(ahead), self.roof.timezone)]
         lately = self._lately(history, weather, state)
-        found = self._known.predict(self.roof, asked, QUARTER, lately)
-        before, after = found[: len(recent)], found[len(recent) :]
-        factor = share(recent, pd.Series(before[:, 1], index=recent.index), LEAST_SUN * self.roof.peak_kw, 1.0)
+        found = pd.DataFrame(self._known.predict(self.roof, whole, QUARTER, lately), index=whole.index)
+        before, after = found.loc[recent.index, 1], found.loc[ahead].to_numpy(np.float64)
+        factor = share(recent, before, LEAST_SUN * self.roof.peak_kw, 1.0)
         corrected = np.minimum(after * nudge(ahead, state, factor)[:, None], self.roof.most_kw)
         source = f"learned from this roof, times {factor:.2f} now"
         return {PV: with_quantiles(horizon, ahead, corrected, source, state.now)}
 
     def _lately(self, history: History, weather: pd.DataFrame, state: SiteState) -> "pd.Series[float]":
-        """By local day, what was measured as a share of what physics had expected."""
+        """By local day that is over, what was measured as a share of what physics had expected."""
         measured = measured_before(history, PV, state.now, LATELY)
+        # A morning tells nothing of a roof that is shaded in the afternoon, and trees learned from whole days.
+        measured = measured[measured.index < pd.Timestamp(state.now).tz_convert(self.roof.timezone).normalize()]
         there = weather[weather.index.isin(measured.index)]
         if there.empty:
             return pd.Series(dtype=float, index=pd.DatetimeIndex([]))
         return pv.share_of_expected(self.roof, measured, there, QUARTER)
+
+
+def within_days(weather: pd.DataFrame, instants: pd.Index, timezone: str) -> Array:
+    """Which rows are of the local days from the first of some instants to the last."""
+    first, last = (pd.Timestamp(at).tz_convert(timezone).normalize() for at in (instants.min(), instants.max()))
+    return np.asarray((weather.index >= first) & (weather.index < last + pd.DateOffset(days=1)))
 
 
 def nudge(ahead: pd.DatetimeIndex, state: SiteState, factor: float) -> Array:

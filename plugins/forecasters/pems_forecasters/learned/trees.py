@@ -125,7 +125,11 @@ def grow(
     for quantile in quantiles:
         rows = lightgbm.Dataset(table[known], target[known], weight=None if weights is None else weights[known])
         settings = {**SETTINGS, "alpha": quantile, "num_leaves": leaves, "learning_rate": pace}
-        boosters[quantile] = lightgbm.train(settings, rows, rounds).model_to_string()
+        try:
+            boosters[quantile] = lightgbm.train(settings, rows, rounds).model_to_string()
+        except lightgbm.basic.LightGBMError as error:
+            # Memory that is bounded ends here, too: the library says so with an error of its own.
+            raise CannotLearn(f"LightGBM could not learn: {error}") from error
     return Trees(tuple(features), boosters)
 
 
