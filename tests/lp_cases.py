@@ -145,9 +145,9 @@ CASES: Mapping[str, Callable[[], LpCase]] = {
     "flexible_load_set_by_hand": lambda: LpCase(
         small_house({car(): car_needs(6.0)}, overrides=[override("car", "power_kw", 2.0)])
     ),
-    "aim_lowest_bill": lambda: aim(LowestBill(capacity_charge_per_kw=4.0), ImportPeak(3.0)),
+    "aim_lowest_bill": lambda: aim(LowestBill(capacity_charge_per_kw=4.0), ImportPeak(4.0)),
     "aim_self_consumption": lambda: aim(SelfConsumption()),
-    "aim_peak_shaving": lambda: aim(PeakShaving(capacity_charge_per_kw=4.0), ImportPeak(3.0, START + HOUR)),
+    "aim_peak_shaving": lambda: aim(PeakShaving(capacity_charge_per_kw=4.0), ImportPeak(4.0, START + HOUR)),
     "aim_comfort_first": lambda: aim(ComfortFirst()),
     "aim_low_carbon": lambda: aim(LowCarbon()),
     "aim_balanced": lambda: aim(balanced(LowestBill(), SelfConsumption(), PeakShaving(), ComfortFirst())),

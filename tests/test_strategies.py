@@ -143,7 +143,7 @@ def test_low_carbon_charges_imported_carbon() -> None:
 
 
 def test_peak_shaving_prices_the_rise_above_the_peak_so_far() -> None:
-    text = objective_text(PeakShaving(peak_price_per_kw=100.0), TWO_STEPS, ImportPeak(3.0))
+    text = objective_text(PeakShaving(peak_price_per_kw=100.0), TWO_STEPS, ImportPeak(4.0))
     assert coefficients(text)["peak_rise_kw(0)"] == 100.0
     rows = [" ".join(line.split()) for line in text.splitlines()[1:]]
     assert rows == [
@@ -153,7 +153,7 @@ def test_peak_shaving_prices_the_rise_above_the_peak_so_far() -> None:
 
 
 def test_the_next_billing_period_begins_without_a_peak() -> None:
-    within = ImportPeak(3.0, until=MIDNIGHT + timedelta(hours=1))
+    within = ImportPeak(4.0, until=MIDNIGHT + timedelta(hours=1))
     text = objective_text(PeakShaving(peak_price_per_kw=100.0), TWO_STEPS, within)
     assert (coefficients(text)["peak_rise_kw(0)"], coefficients(text)["peak_rise_kw(1)"]) == (100.0, 100.0)
     rows = [" ".join(line.split()) for line in text.splitlines()[1:]]
@@ -239,7 +239,7 @@ def test_peak_shaving_spreads_the_car_over_the_night() -> None:
 
 def test_a_peak_that_was_reached_before_costs_nothing_again_but_room_is_left_for_what_nobody_foresees() -> None:
     forecasts = known(4, import_price_per_kwh=[4.0, 1.0, 3.0, 5.0])
-    shaved = car_planned(PeakShaving(peak_price_per_kw=100.0), forecasts, 10.0, ImportPeak(8.0))
+    shaved = car_planned(PeakShaving(peak_price_per_kw=100.0), forecasts, 10.0, ImportPeak(9.0))
     assert shaved.import_kw == pytest.approx((1.0, 6.0, 6.0, 1.0))
 
 
