@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from time import perf_counter
 from typing import Any
 
 import click
@@ -68,6 +69,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        ctx.meta["pems_core.cli.asked_s"] = perf_counter()
         try:
             return super().invoke(ctx)
         except PemsError as error:

@@ -4,6 +4,7 @@ import json
 import sys
 from datetime import timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import click
@@ -18,6 +19,9 @@ from pems_core.planning.explain import Words
 from pems_core.site import HouseFile
 
 from .ledger_options import instant, ledger_options, opened
+
+ASKED_S = "pems_core.cli.asked_s"
+"""By this the context of a command knows when it was called, before what it needs was loaded."""
 
 
 @click.command()
@@ -45,7 +49,8 @@ def explain(
         cycle = kept.cycle(kept.cycle_at(at))
     then = house_of(cycle, built)
     choices = [choice_from(text, then, timedelta(hours=hours)) for text in instead]
-    found = explained(cycle, then, at, choices)
+    asked_s = click.get_current_context().meta.get(ASKED_S, perf_counter())
+    found = explained(cycle, then, at, choices, waited_s=perf_counter() - asked_s)
     if as_json:
         click.echo(json.dumps(as_data(found, then), indent=2))
     else:

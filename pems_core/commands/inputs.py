@@ -10,7 +10,6 @@ import pems_core
 from pems_core.config import ConfigError, PvSection, load_config
 from pems_core.domain import PvArray
 from pems_core.plugins import declared_sections, load_plugins
-from pems_core.simulation.generate import generated_days
 from pems_core.simulation.recorded_sets import data_folder
 from pems_core.simulation.recordings import WEEKS, recorded_house
 from pems_core.simulation.scenario import Scenario, read_scenario
@@ -63,6 +62,9 @@ def scenario_from(
     whole_days = ceil(days)
     if recording is not None:
         return _recorded(house, recording, whole_days, arrays)
+    # It brings scipy along: who only reads a house file need not wait for that.
+    from pems_core.simulation.generate import generated_days
+
     scenario = generated_days(
         begin,
         whole_days,

@@ -17,8 +17,8 @@ from .replay import options_of, planned_house
 BY = "pems explain"
 HELD = timedelta(hours=1)
 """For which another choice is held, unless it is told otherwise."""
-WITHIN_S = 2.0
-"""In which questions are answered that nobody asked by name: each is one more plan."""
+WITHIN_S = 2.2
+"""From when somebody asked; in which questions are answered that nobody asked by name: each is one more plan."""
 LEAST_S = 0.8
 """A search for one more plan needs so long; with less left it is not begun."""
 MODES = ("load_first", "battery_first", "grid_first")
@@ -58,18 +58,24 @@ class Explained:
     seconds: float
 
 
-def explained(cycle: Cycle, house: HouseFile, at: datetime, instead: Sequence[Instead] = ()) -> Explained:
+def explained(
+    cycle: Cycle, house: HouseFile, at: datetime, instead: Sequence[Instead] = (), waited_s: float = 0.0
+) -> Explained:
     """Why what was in force at an instant was so, and what other choices would have cost at the cycle before it.
 
     :param house: as it was then.
     :param instead: choices to be priced; none: other modes of the inverter, as many as there is time for.
+    :param waited_s: how long somebody has waited for the answer already, such as for the start of the program.
     :raises ConfigError: if a choice names a device, control or value that the house has not.
     """
     began, site = perf_counter(), house.site
     _check(house, instead)
     plan = cycle.plan
     if not plan.reasons:
-        plan = explain(plan, house.house.devices, cycle.state, cycle.forecasts, site.timezone, site.currency)
+        # Rules know of many hours what they decide for one step.
+        whole = plan.horizon == cycle.forecasts.horizon
+        known = cycle.forecasts if whole else cycle.forecasts.onto(plan.horizon)
+        plan = explain(plan, house.house.devices, cycle.state, known, site.timezone, site.currency)
     in_force = [decision for decision in cycle.decisions if decision.holds(at)]
     answers: list[Answer] = []
     options = options_of(cycle)
@@ -78,7 +84,7 @@ def explained(cycle: Cycle, house: HouseFile, at: datetime, instead: Sequence[In
         with closing(solver_named(options.solver, guarded=False)) as solver:
             asked = Asked(planned_house(cycle, house), cycle.state, cycle.forecasts, plan, solver, options)
             for choice in instead or _other_modes(house, in_force):
-                left_s = WITHIN_S - (0.0 if instead else perf_counter() - began)
+                left_s = WITHIN_S - (0.0 if instead else waited_s + perf_counter() - began)
                 if answers and left_s < LEAST_S:
                     break
                 answers.append(price(asked, choice, max(left_s, LEAST_S)))

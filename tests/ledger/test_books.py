@@ -18,6 +18,7 @@ from pems_core.hindsight.recorded_day import recorded_day
 from pems_core.hindsight.replay import replay
 from pems_core.hindsight.savings import gather
 from pems_core.hindsight.twins import RecordedOutlook, Twins
+from pems_core.hindsight.why import explained
 from pems_core.recording.ledger.coding import plain
 from pems_core.recording.ledger.ledger import Ledger, NotRecorded
 from pems_core.simulation.experiment import BASELINES
@@ -83,7 +84,10 @@ def test_rules_leave_what_they_knew_so_that_their_twin_knows_no_more(tmp_path: P
         with pytest.raises(PemsError, match="followed the rules 'rules', which make no plan"):
             replay(cycle, run.house)
         found = Bookkeeper(ledger, run.house, ["rules"]).books(FIRST)
+    why = explained(cycle, run.house, noon)
 
+    assert all(decision.reason.text for decision in why.in_force)
+    assert why.answers == []
     assert {name: again[name] for name in again.series} == {name: known[name] for name in known.series}
     assert found.error is not None
     assert found.error < 0.03 * found.actual.net
