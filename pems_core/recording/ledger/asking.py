@@ -10,7 +10,17 @@ import pandas as pd
 from pems_core.domain import Decision, Forecast, Forecasts, Plan, SiteState
 from pems_core.domain.plan_json import plan_from_json
 
-from .coding import decisions_from, from_doubles, horizon_from, instant, micros, readings_from, state_from, unpacked
+from .coding import (
+    decisions_from,
+    decisions_told,
+    from_doubles,
+    horizon_from,
+    instant,
+    micros,
+    readings_from,
+    state_from,
+    unpacked,
+)
 from .file import LedgerFile
 from .records import SIMULATED, Cycle, Entry, NotRecorded
 
@@ -81,7 +91,7 @@ class Asking(LedgerFile):
         rows = self._database.must_read(
             "SELECT at, told FROM cycles WHERE at >= ? AND at < ? ORDER BY number", (micros(since), micros(until))
         )
-        return [(instant(at), decisions_from(unpacked(told)["decisions"])) for at, told in rows]
+        return [(instant(at), decisions_told(told)) for at, told in rows]
 
     def simulated(self, since: datetime, until: datetime) -> bool:
         """Whether the cycles of a time are of a simulated house, which does what it is told without commands."""

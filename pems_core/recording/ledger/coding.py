@@ -4,7 +4,7 @@ import json
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
@@ -151,6 +151,19 @@ def back(kind: type[D], data: object) -> D:
 
 def decisions_from(data: Sequence[Any]) -> list[Decision]:
     return [back(Decision, decision) for decision in data]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Of what a cycle told only this."""
+
+    decisions: list[Decision]
+
+
+def decisions_told(blob: bytes) -> list[Decision]:
+    """The decisions among what a cycle told, in half the time: a day has ten thousand."""
+    found: _Decided = _adapter(_Decided).validate_json(zlib.decompress(blob))
+    return found.decisions
 
 
 def _of_kind(kind: str, data: object) -> object:
