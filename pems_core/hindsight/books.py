@@ -100,14 +100,6 @@ class DayBooks:
         """Standard error of each saving [currency]."""
         return None if self.deviation is None else abs(self.deviation)
 
-    @property
-    def effectiveness(self) -> float | None:
-        """Saving on the bill that was achieved, as a share of the one that the plans expected; None if none was."""
-        if self.expected_bill is None or TOLD not in self.baselines:
-            return None
-        expected = self.baselines[TOLD].bill - self.expected_bill
-        return (self.baselines[TOLD].bill - self.actual.bill) / expected if expected > 0.01 else None
-
     def data(self) -> Mapping[str, Any]:
         """For the ledger."""
         found: Mapping[str, Any] = plain(self)

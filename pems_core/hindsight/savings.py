@@ -57,6 +57,17 @@ class Period:
         return float(sum(getattr(day.energy, name) for day in self.days))
 
     @property
+    def effectiveness(self) -> float | None:
+        """Saving on the bills that was achieved, as a share of the one that plans expected; None if they expected none.
+
+        A share of sums: on a day of which little is expected any share is large.
+        """
+        days = [day for day in self.days if day.expected_bill is not None and TOLD in day.baselines]
+        otherwise = sum(day.baselines[TOLD].bill for day in days)
+        expected = otherwise - sum(day.expected_bill or 0.0 for day in days)
+        return (otherwise - sum(day.actual.bill for day in days)) / expected if expected > 0.01 else None
+
+    @property
     def self_consumption(self) -> float | None:
         pv_kwh = self.energy("pv_kwh")
         return None if pv_kwh < 0.005 else min(1.0, max(0.0, 1.0 - self.energy("export_kwh") / pv_kwh))

@@ -128,6 +128,7 @@ def data(review: Review, bills: Sequence[Reconciled] = ()) -> dict[str, Any]:
         "self_consumption": period.self_consumption,
         "self_sufficiency": period.self_sufficiency,
         "peak_kw": period.peak_kw,
+        "effectiveness": period.effectiveness,
         "days": [dict(books.data()) for books in period.days],
         "missing": {missing.isoformat(): why for missing, why in period.missing.items()},
         "rooms": [asdict(room) for room in review.rooms],
@@ -255,9 +256,8 @@ def _reality(review: Review) -> Section:
         paid = sum(books.actual.bill for books in planned)
         rows.append(("bill that plans expected", money(expected, currency), ""))
         rows.append(("bill of the same days", money(paid, currency), ""))
-        shares = [books.effectiveness for books in planned if books.effectiveness is not None]
-        if shares:
-            rows.append(("achieved of the saving expected", percent(float(np.mean(shares))), ""))
+        if period.effectiveness is not None:
+            rows.append(("achieved of the saving expected", percent(period.effectiveness), ""))
     for told, hour in (("best hour", review.best), ("worst hour", review.worst)):
         if hour is not None:
             at = f"{day(hour.start, review.timezone)} {clock(hour.start, review.timezone)}"

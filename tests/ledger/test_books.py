@@ -16,7 +16,7 @@ from pems_core.hindsight.bill import Bill, read_bills, reconcile
 from pems_core.hindsight.books import Bookkeeper, DayBooks, combined_error, from_data
 from pems_core.hindsight.recorded_day import recorded_day
 from pems_core.hindsight.replay import replay
-from pems_core.hindsight.savings import gather
+from pems_core.hindsight.savings import Period, gather
 from pems_core.hindsight.twins import RecordedOutlook, Twins
 from pems_core.hindsight.why import explained
 from pems_core.recording.ledger.coding import plain
@@ -194,6 +194,18 @@ def test_random_errors_cancel_in_part_and_constant_ones_do_not(books: DayBooks) 
 
     assert combined_error(either) == pytest.approx(2.0)
     assert combined_error(alike) == pytest.approx(4.0)
+
+
+def test_what_was_achieved_is_a_share_of_all_that_was_expected(books: DayBooks) -> None:
+    """A day of which next to nothing was expected must not make the share of a week."""
+
+    def lived(expected: float, achieved: float) -> DayBooks:
+        bill = books.baselines["self_use"].bill
+        return replace(books, expected_bill=bill - expected, actual=replace(books.actual, bill=bill - achieved))
+
+    week = Period("week", FIRST, FIRST, [lived(10.0, 5.0), lived(0.02, 2.0)], {})
+
+    assert week.effectiveness == pytest.approx(7.0 / 10.02)
 
 
 def test_a_bill_is_split_into_other_energy_and_other_prices(day: Written, books: DayBooks) -> None:
