@@ -125,12 +125,9 @@ def override(house: Path, chosen: Override) -> str:
     """Keep an override for when the engine runs."""
     with alone(house) as its:
         its.overrides.set(chosen)
-        allowed = its.stages.allowed(chosen.device)
-    until = chosen.valid_until.astimezone(its.blueprint.house.site.zone)
-    acts = "it acts once `pems run` runs"
-    if allowed is not None and chosen.control not in allowed:
-        acts = f"but the stage of {chosen.device} does not let PEMS use it, see `pems stage`"
-    return f"{chosen.device}/{chosen.control} is kept as {chosen.value} until {until:%Y-%m-%d %H:%M %Z}; {acts}"
+    until = chosen.ends(its.blueprint.house.site.zone)
+    # Whatever the stage of the device: what a person sets stands above it.
+    return f"{chosen.device}/{chosen.control} is kept as {chosen.value} until {until}; it acts once `pems run` runs"
 
 
 def clear(house: Path, device: str, control: str) -> str:

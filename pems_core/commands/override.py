@@ -80,8 +80,10 @@ def list_(house: Path) -> None:
         for active in overrides.kept if blueprint.folder.engine_lives else overrides.active:
             chosen = active.override
             costs = "" if active.costs is None else f"{active.costs:+.2f}"
-            until = f"{chosen.valid_until.astimezone(site.zone):%Y-%m-%d %H:%M}"
-            table.add_row(chosen.device, chosen.control, str(chosen.value), until, chosen.by, chosen.reason, costs)
+            table.add_row(
+                *(chosen.device, chosen.control, str(chosen.value), chosen.ends(site.zone)),
+                *(chosen.by, chosen.reason, costs),
+            )
     Console().print(table)
 
 

@@ -1,7 +1,7 @@
 """What a person wants a control to do, whatever the plan says."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 Value = float | str | bool
 
@@ -18,3 +18,13 @@ class Override:
 
     def holds(self, at: datetime) -> bool:
         return self.valid_from <= at < self.valid_until
+
+    def ends(self, zone: tzinfo) -> str:
+        """When it ends, for people, by the clock of the house.
+
+        >>> from datetime import UTC
+        >>> at = datetime(2025, 1, 10, 12, 0, tzinfo=UTC)
+        >>> Override("inverter", "mode", "load_first", at, at, "Jan").ends(UTC)
+        '2025-01-10 12:00 UTC'
+        """
+        return f"{self.valid_until.astimezone(zone):%Y-%m-%d %H:%M %Z}"

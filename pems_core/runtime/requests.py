@@ -79,8 +79,7 @@ class Requests:
         # On the wire first, and then the plan around it.
         self.follower.follow()
         live.triggers.pull(f"{said.by} set {said.device}/{said.control}", urgent=True)
-        until = override.valid_until.astimezone(live.house.site.zone)
-        return f"{said.device}/{said.control} is {said.value} until {until:%Y-%m-%d %H:%M %Z}"
+        return f"{said.device}/{said.control} is {said.value} until {override.ends(live.house.site.zone)}"
 
     def _override_clear(self, said: OverrideClear) -> str:
         overrides = self.live.commanding.overrides

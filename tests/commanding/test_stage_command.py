@@ -36,3 +36,14 @@ def test_who_sets_a_stage_has_looked_after_a_foreign_controller(tmp_path: Path, 
     assert done.exit_code == 0, done.output
     with Store(state, clock) as store:
         assert set(ForeignControllers(store, clock).noticed) == {"heating"}
+
+
+def test_an_override_is_kept_whatever_the_stage_of_its_device(tmp_path: Path) -> None:
+    """What a person sets stands above the stage, and they are told so."""
+    house = tmp_path / "pems.toml"
+    house.write_text(f'{HOUSE}[state]\nfolder = "{tmp_path / "state"}"\n', encoding="utf-8")
+    asked = ["override", "set", "--house", str(house), "inverter", "grid_export", "false"]
+    done = CliRunner().invoke(pems, asked)
+    assert done.exit_code == 0, done.output
+    assert "inverter/grid_export is kept as False until" in done.output
+    assert done.output.rstrip().endswith("it acts once `pems run` runs")
