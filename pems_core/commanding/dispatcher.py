@@ -4,10 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 
 from pems_core.clock import Clock
-from pems_core.domain import Alert, Readings, Receipt, Severity, SiteState, Stage, Value
+from pems_core.domain import Alert, Readings, Receipt, Severity, SiteState, Stage
 from pems_core.protocols import Device, Transport
 
 from .conductor import Conductor
@@ -67,32 +66,15 @@ class Dispatcher:
         finally:
             self._running = False
 
-    def want(
-        self,
-        device: str,
-        settings: Mapping[str, Value],
-        valid_from: datetime,
-        valid_until: datetime,
-        state: SiteState,
-        *,
-        source: str = "plan",
-        reason: str = "",
-        by_hand: Iterable[str] = (),
-        anew_since: datetime | None = None,
-    ) -> None:
+    def want(self, device: str, wish: Wish, state: SiteState) -> None:
         """Wish something of a device, in place of all that was wished of it before; begins at once.
 
-        :param settings: of all its controls; one that is left out goes to the device's own default.
-        :param valid_until: when it is taken back unless another wish has come. What a device ends by itself costs
-            a write to renew, so that this should be the end of the run of equal settings that the plan foresees,
-            and at least two cycles away.
+        :param wish: of all its controls. What a device ends by itself costs a write to renew: it should end with the
+            run of equal settings that the plan foresees, and at least two cycles away.
         :param state: of the house, not older than a cycle.
-        :param by_hand: controls that a person has set: their modes and setpoints may change sooner.
-        :param anew_since: what was sent before this instant is sent again, though nothing else is wished.
         """
         conductor = self._conductors.get(device)
         if conductor is not None:
-            wish = Wish(dict(settings), valid_from, valid_until, source, reason, frozenset(by_hand), anew_since)
             conductor.want(wish, state)
 
     def saw(self, state: SiteState, readings: Readings) -> None:

@@ -15,10 +15,11 @@ class Wish:
     """By control; a control that is left out goes to the device's own default."""
     valid_from: datetime
     valid_until: datetime
+    """When it is taken back, unless another wish has come."""
     source: str = "plan"
     reason: str = ""
     by_hand: frozenset[str] = frozenset()
-    """The controls that a person has set."""
+    """The controls that a person has set: their modes and setpoints may change sooner."""
     anew_since: datetime | None = None
     """What was sent before this instant means something else by now and is sent again, such as local times of day."""
 

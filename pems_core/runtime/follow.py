@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pems_core.commanding.guard import STALE_AFTER
 from pems_core.commanding.overrides import apply_to
+from pems_core.commanding.wish import Wish
 from pems_core.domain import QUARTER, Override, Plan, Rung, Value, floor_time
 from pems_core.protocols import Device
 
@@ -15,16 +16,6 @@ from .live import Live
 OVERRIDE = "override"
 UNWELL_AFTER = timedelta(seconds=45)
 """Before the guard and the devices that watch miss the heartbeat."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a device is to do, and until when."""
-
-    settings: Mapping[str, Value]
-    until: datetime
-    source: str
-    reason: str
 
 
 @dataclass
@@ -66,24 +57,12 @@ class Follower:
         if not why:
             self._planned_at[device.name] = now
         wish = self._wish(device, now, overrides, planned=not why)
-        # What a device begins and ends by its own local clock means other instants once that was put forward or back.
-        changed_at = last_clock_change(live.house.site.zone, now)
         plan = live.followed.plan if live.followed else None
-        said = (dict(wish.settings), wish.source, plan.made_at if plan else None, changed_at)
+        said = (wish.settings, wish.source, plan.made_at if plan else None, wish.anew_since)
         if said == self._told.get(device.name):
             return
         self._told[device.name] = said
-        live.commanding.dispatcher.want(
-            device.name,
-            wish.settings,
-            now,
-            wish.until,
-            live.state,
-            source=wish.source,
-            reason=wish.reason,
-            by_hand=[override.control for override in overrides],
-            anew_since=changed_at,
-        )
+        live.commanding.dispatcher.want(device.name, wish, live.state)
 
     def _unwell(self, now: datetime) -> str:
         """What has kept PEMS from looking after its devices for so long that the guard will; empty if nothing."""
@@ -138,13 +117,21 @@ class Follower:
             settings = device.settings(plan, t)
             until = max(soonest, run_end(device, plan, t))
             source = str(plan.rung)
+        # What a device begins and ends by its own local clock means other instants once that was put forward or back.
+        changed_at = last_clock_change(self.live.house.site.zone, now)
         if not overrides:
-            return Wish(settings, until, source, plan.detail if plan else "")
-        by_hand = apply_to(device, settings, overrides, now)
+            return Wish(dict(settings), now, until, source, plan.detail if plan else "", anew_since=changed_at)
         # What a person set ends by itself on the device, too, as far as that can.
         ends = min(override.valid_until for override in overrides)
-        reasons = "; ".join(f"{o.by}: {o.reason}" if o.reason else o.by for o in overrides)
-        return Wish(by_hand, max(soonest, ends), OVERRIDE, reasons)
+        return Wish(
+            apply_to(device, settings, overrides, now),
+            now,
+            max(soonest, ends),
+            OVERRIDE,
+            "; ".join(f"{o.by}: {o.reason}" if o.reason else o.by for o in overrides),
+            frozenset(override.control for override in overrides),
+            changed_at,
+        )
 
 
 def last_clock_change(zone: ZoneInfo, now: datetime) -> datetime | None:

@@ -26,7 +26,7 @@ HEARTBEAT_WITHIN_S = 70.0
 """Three heartbeats and a moment: an engine that says nothing for so long is not well."""
 
 
-class Engine(StrEnum):
+class Condition(StrEnum):
     """How the engine is, seen from outside."""
 
     WELL = "well"
@@ -55,17 +55,17 @@ class Watchman:
     def __post_init__(self) -> None:
         self._since_s = self.now_s()
 
-    def look(self) -> Engine:
+    def look(self) -> Condition:
         """How the engine is now."""
         session = self.folder.session
         if not self.folder.engine_lives:
             # A new engine may have started and ended between two looks: the one that ran last counts.
-            return Engine.ENDED if not session or self.folder.ended_orderly(session) else Engine.DIED
+            return Condition.ENDED if not session or self.folder.ended_orderly(session) else Condition.DIED
         beat = read_json(self.folder.heartbeat)
         seen = (session, beat.get("session"), beat.get("count"))
         if seen != self._seen:
             self._seen, self._since_s = seen, self.now_s()
-        return Engine.WELL if self.now_s() - self._since_s <= self.heartbeat_within_s else Engine.HANGS
+        return Condition.WELL if self.now_s() - self._since_s <= self.heartbeat_within_s else Condition.HANGS
 
 
 @dataclass
@@ -76,7 +76,7 @@ class GuardProcess:
     session: str = ""
     """Of the engine that is watched; empty: whichever runs."""
     watchman: Watchman = field(init=False)
-    _all_back: tuple[Engine, str] | None = field(default=None, init=False)
+    _all_back: tuple[Condition, str] | None = field(default=None, init=False)
     """How which session was when its devices were given back last; None since one has been well."""
 
     def __post_init__(self) -> None:
@@ -96,38 +96,38 @@ class GuardProcess:
             session = self.blueprint.folder.session
             if self.session and session != self.session:
                 return  # a new engine has its own guard
-            if engine in (Engine.WELL, Engine.ENDED):
+            if engine in (Condition.WELL, Condition.ENDED):
                 # Whatever was given back before, it may be commanded again.
                 self._all_back = None
             if self._needed(engine, session):
                 await self._try_rescue(engine, session)
-            elif self.session and engine is not Engine.WELL:
+            elif self.session and engine is not Condition.WELL:
                 return
             await self._pause(
-                engine, again_s=HUNG_AGAIN_S if self._all_back == (Engine.HANGS, session) else LOOK_EVERY_S
+                engine, again_s=HUNG_AGAIN_S if self._all_back == (Condition.HANGS, session) else LOOK_EVERY_S
             )
 
-    def _needed(self, engine: Engine, session: str) -> bool:
+    def _needed(self, engine: Condition, session: str) -> bool:
         """Whether devices are to be given back; those of an engine that hangs again and again, as it may wake up."""
-        return engine is Engine.HANGS or (engine is Engine.DIED and self._all_back != (engine, session))
+        return engine is Condition.HANGS or (engine is Condition.DIED and self._all_back != (engine, session))
 
-    async def _pause(self, engine: Engine, again_s: float) -> None:
+    async def _pause(self, engine: Condition, again_s: float) -> None:
         """Until the next look. One that hangs gives back itself, too: now and then is enough once all was read back."""
         until_s = self.watchman.now_s() + again_s
         while self.watchman.now_s() < until_s and self.watchman.look() is engine:  # noqa: ASYNC110 - files tell nobody
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _try_rescue(self, engine: Engine, session: str) -> None:
+    async def _try_rescue(self, engine: Condition, session: str) -> None:
         """Whatever goes wrong on the way, there is a next time."""
         try:
             await self._rescue(engine, session)
         except Exception:
             log.exception("giving back failed; it is tried again")
 
-    async def _rescue(self, engine: Engine, session: str) -> None:
+    async def _rescue(self, engine: Condition, session: str) -> None:
         why = {
-            Engine.DIED: "the engine died without giving its devices back",
-            Engine.HANGS: f"the engine has not been well for {self.watchman.heartbeat_within_s:g} s",
+            Condition.DIED: "the engine died without giving its devices back",
+            Condition.HANGS: f"the engine has not been well for {self.watchman.heartbeat_within_s:g} s",
         }[engine]
         devices = devices_told(self.blueprint)
         began = SystemClock().now()
@@ -145,7 +145,7 @@ class GuardProcess:
         }
         log.warning("done: %s", json.dumps(report))
         self._note(report)
-        if back and engine is Engine.DIED:
+        if back and engine is Condition.DIED:
             self._forget_wishes(devices)
 
     def _note(self, news: Mapping[str, object]) -> None:
@@ -157,7 +157,7 @@ class GuardProcess:
             # A full disk keeps nobody from giving devices back.
             log.warning("%s cannot be written: %s", path, error)
 
-    def _still(self, engine: Engine, session: str) -> bool:
+    def _still(self, engine: Condition, session: str) -> bool:
         """Whether the engine still cannot do it itself."""
         return self.watchman.look() is engine and self.blueprint.folder.session == session
 

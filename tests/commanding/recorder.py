@@ -16,6 +16,7 @@ from pems_core.commanding import (
     RelayBook,
     Stages,
     Store,
+    Wish,
 )
 from pems_core.config import StagesSection
 from pems_core.domain import (
@@ -166,9 +167,8 @@ class House:
         anew_since: datetime | None = None,
     ) -> None:
         now, until = self.now, self.now + minutes * MINUTE
-        self.dispatcher.want(
-            device, settings, now, until, self.state, source=source, by_hand=by_hand, anew_since=anew_since
-        )
+        wish = Wish(settings, now, until, source, by_hand=frozenset(by_hand), anew_since=anew_since)
+        self.dispatcher.want(device, wish, self.state)
 
     def saw(self, points: Mapping[str, tuple[Value, str]] | None = None) -> None:
         """Let the dispatcher see how the house is now."""

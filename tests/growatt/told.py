@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from pems_core.commanding import Dispatcher, EmergencyStop, Guard, RelayBook, Stages, Store
+from pems_core.commanding import Dispatcher, EmergencyStop, Guard, RelayBook, Stages, Store, Wish
 from pems_core.config import StagesSection
 from pems_core.domain import BatteryState, InverterState, Readings, Receipt, SiteState, Value
 
@@ -51,8 +51,8 @@ class Told:
 
     def want(self, settings: Mapping[str, Value], minutes: float = 240.0, by_hand: Sequence[str] = ()) -> None:
         now = self.clock.now()
-        until = now + timedelta(minutes=minutes)
-        self.dispatcher.want("inverter", settings, now, until, self.state, by_hand=by_hand)
+        wish = Wish(settings, now, now + timedelta(minutes=minutes), by_hand=frozenset(by_hand))
+        self.dispatcher.want("inverter", wish, self.state)
 
     def saw(self) -> None:
         self.dispatcher.saw(self.state, Readings(self.clock.now(), {}))
