@@ -6,7 +6,6 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,12 +14,12 @@ from time import perf_counter, process_time
 import pandas as pd
 
 from pems_core.cycle import measure
-from pems_core.domain import HeatingSpec, PemsError
+from pems_core.domain import HeatingSpec
 from pems_core.forecasting.chain import ranked
 from pems_core.learning.rooms import measured_rooms
 from pems_core.learning.rooms_guard import guarded_rooms
 from pems_core.plugins import create_forecasters, load_plugins
-from pems_core.protocols import Learner, RuleBased, Strategy
+from pems_core.protocols import RuleBased, Strategy
 from pems_core.reporting.result import RunResult
 from pems_core.simulation.asked import AskedOutlook
 from pems_core.simulation.billing import Billing
@@ -227,12 +226,8 @@ def _foresight(spec: RunSpec, built: HouseFile, scenario: Scenario, start: datet
     longer, _ = scenario_for(built, spec.period, spec.days, spec.house, LEARNED_DAYS)
     told = Outlook(longer, ForecastQuality.REALISTIC, seed=spec.seed)
     asked = AskedOutlook(longer, ranked(create_forecasters(load_plugins(), built.config)), built.tariff, told)
-    known = asked.history(start, timedelta(days=LEARNED_DAYS), timedelta(days=LEARNED_DAYS))
-    for forecaster in asked.forecasters:
-        if isinstance(forecaster, Learner):
-            # One that lacks what it learns from, such as a supplied forecast, is passed over as in a house.
-            with suppress(PemsError):
-                forecaster.adopt(forecaster.learn(known).content)
+    # One that lacks what it learns from, such as a supplied forecast, is passed over as in a house.
+    asked.learn(start, timedelta(days=LEARNED_DAYS))
     return asked
 
 

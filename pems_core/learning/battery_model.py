@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,9 @@ import pandas as pd
 from pems_core.domain import QUARTER, BadSeries, BatterySpec, HybridInverterSpec, Learned
 
 from .battery import LearnedBattery, charge_limited, learn_battery, stretches
-from .device_models import Found, OtherHouse, Telemetry
+from .device_models import Found, OfHouseFile, Telemetry
 from .evidence import Compared, compared
 from .identify import step_of_h
-from .rooms_guard import LEAST_GAIN
 
 DAYS = 60.0
 CHECKED_DAYS = 14
@@ -28,21 +27,12 @@ Wanted = Callable[[datetime, datetime], "pd.Series[float]"]
 
 
 @dataclass(frozen=True)
-class BatteryModel:
-    """The battery behind one hybrid inverter.
+class BatteryModel(OfHouseFile[HybridInverterSpec, pd.DataFrame]):
+    """The battery behind one hybrid inverter."""
 
-    :param configured: as the house file has it.
-    """
-
-    device: str
-    configured: HybridInverterSpec
-    timezone: str
     wanted: Wanted
+    what: ClassVar[str] = "battery"
     days: float = DAYS
-
-    @property
-    def model(self) -> str:
-        return f"{self.device}_battery"
 
     @property
     def battery(self) -> BatterySpec:
@@ -73,12 +63,8 @@ class BatteryModel:
         learned = learn_battery(self.battery, before)
         spec, kept = self._merged(learned, after)
         house = compared(*(self._soc_errors(s, after) for s in (spec, self.battery)))
-        against_used = None
-        if used is not None:
-            there = self.equipped(used).battery
-            assert there is not None
-            against_used = compared(*(self._soc_errors(s, after) for s in (spec, there)))
-        won = spec != self.battery and (against_used is None or _wins(against_used))
+        against_used = self.against_used(replace(self.configured, battery=spec), used, measured)
+        won = spec != self.battery and (against_used is None or against_used.wins)
         content = {"configured": numbers_of(self.battery), "numbers": numbers_of(spec), "kept": kept} | _sure(learned)
         metrics = {"mae_soc": house.mine, "mae_soc of the house file": house.others}
         times = (measured.index[0].to_pydatetime(), measured.index[-1].to_pydatetime())
@@ -89,7 +75,7 @@ class BatteryModel:
         spec, kept = self.battery, list(learned.kept)
         balanced = replace(spec, **{name: getattr(learned.spec, name) for name in BALANCE})
         found = compared(self._soc_errors(balanced, after), self._soc_errors(spec, after))
-        if _wins(found):
+        if found.wins:
             spec = balanced
         else:
             kept.append(f"capacity and losses: they foresee the state of charge no better with other numbers: {found}")
@@ -97,7 +83,7 @@ class BatteryModel:
         if limited != spec:
             errors = [_limit_errors(s, after) for s in (limited, spec)]
             found = compared(*errors)
-            if _wins(found):
+            if found.wins:
                 spec = limited
             else:
                 kept.append(f"taper and temperature limits: they foresee its charge no better: {found}")
@@ -110,17 +96,16 @@ class BatteryModel:
         numbers = f"{spec.capacity_kwh:.3g} kWh, round trip {trip:.1%}"
         return f"{numbers}: foresees the state of charge over 3 h better than the house file [share]: {house}"
 
-    def recheck(self, content: Mapping[str, Any], measured: pd.DataFrame) -> Compared:
-        """See `DeviceModel.recheck`."""
-        used, after = self.equipped(content).battery, _split(measured)[1]
-        assert used is not None
-        return compared(self._soc_errors(self.battery, after), self._soc_errors(used, after))
+    def errors(self, spec: HybridInverterSpec, measured: pd.DataFrame) -> list[float]:
+        """Of the state of charge over 3 h by day [share]."""
+        assert spec.battery is not None
+        return self._soc_errors(spec.battery, _split(measured)[1])
 
-    def equipped(self, content: Mapping[str, Any]) -> HybridInverterSpec:
-        """See `DeviceModel.equipped`."""
-        if content["configured"] != numbers_of(self.battery):
-            raise OtherHouse(f"{self.model}: the house file has another battery than when it was identified")
-        return with_numbers(self.configured, content["numbers"])
+    def numbers_of_file(self) -> Mapping[str, Any]:
+        return numbers_of(self.battery)
+
+    def with_numbers(self, numbers: Mapping[str, Any]) -> HybridInverterSpec:
+        return with_numbers(self.configured, numbers)
 
     def _soc_errors(self, spec: BatterySpec, log: pd.DataFrame) -> list[float]:
         """Mean absolute error by local day of what 3 h do to the state of charge."""
@@ -131,10 +116,6 @@ class BatteryModel:
             wrong = np.abs(kwh / spec.capacity_kwh - soc)
             errors.append(float(wrong.mean()) if len(wrong) else float("nan"))
         return errors
-
-
-def _wins(found: Compared) -> bool:
-    return found.better and found.gain >= LEAST_GAIN
 
 
 def _split(measured: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,19 +1,23 @@
 """What a house's history tells of a device, in versions, and behind a guard: planned with only where it wins."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import pandas as pd
 
 from pems_core.domain import BadSeries, Equipment, Learned, PemsError
 
-from .evidence import Compared
+from .evidence import Compared, compared
 from .registry import BrokenModel, Health, ModelRegistry, Stage, Version
 
 BY = "identification"
 RECHECK = "daily check"
+
+S = TypeVar("S", bound=Equipment)
+M = TypeVar("M")
 
 Telemetry = Callable[[Sequence[str], datetime, datetime], pd.DataFrame]
 """What was measured of some series in a time, as `Ledger.telemetry` gives it."""
@@ -93,6 +97,54 @@ def tend(model: DeviceModel, registry: ModelRegistry, telemetry: Telemetry, now:
     errors = {"identified": {"24 h": found.against_file.mine}, "house file": {"24 h": found.against_file.others}}
     registry.examined(model.model, Health(now, fault, False, errors))
     return said
+
+
+@dataclass(frozen=True)
+class OfHouseFile(ABC, Generic[S, M]):
+    """What models of devices have in common: a version stands against what the house file says of the device.
+
+    :param configured: as the house file has it.
+    """
+
+    device: str
+    configured: S
+    timezone: str
+    what: ClassVar[str]
+    """The last word of the model's name."""
+
+    @property
+    def model(self) -> str:
+        return f"{self.device}_{self.what}"
+
+    @abstractmethod
+    def numbers_of_file(self) -> Mapping[str, Any]:
+        """What the house file says, in plain data."""
+
+    @abstractmethod
+    def with_numbers(self, numbers: Mapping[str, Any]) -> S:
+        """The device with other numbers than the house file's."""
+
+    @abstractmethod
+    def errors(self, spec: S, measured: M) -> list[float]:
+        """How wrong the last days are foreseen with some numbers, by day."""
+
+    def against_used(self, spec: S, used: Mapping[str, Any] | None, measured: M) -> Compared | None:
+        """Numbers against those of the version in use; None if none is."""
+        if used is None:
+            return None
+        return compared(self.errors(spec, measured), self.errors(self.equipped(used), measured))
+
+    def recheck(self, content: Mapping[str, Any], measured: M) -> Compared:
+        """See `DeviceModel.recheck`."""
+        return compared(self.errors(self.configured, measured), self.errors(self.equipped(content), measured))
+
+    def equipped(self, content: Mapping[str, Any]) -> S:
+        """See `DeviceModel.equipped`."""
+        if content["configured"] != self.numbers_of_file():
+            raise OtherHouse(
+                f"{self.model}: the house file has other numbers, or another device, than when it was identified"
+            )
+        return self.with_numbers(content["numbers"])
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from .network import Array
 
 LEAST_DAYS = 7
 """Fewer days decide nothing."""
+LEAST_GAIN = 0.05
+"""Whose error falls by less is as well off with what he has."""
 CHANCE = 0.05
 """For what is asked once."""
 CHANCE_DAILY = 0.01
@@ -31,6 +33,11 @@ class Compared:
     def better(self) -> bool:
         """Whether the first is better with evidence."""
         return self.days >= LEAST_DAYS and self.mine < self.others and self.chance <= CHANCE
+
+    @property
+    def wins(self) -> bool:
+        """Whether it is better with evidence, and by so much that it is worth a change."""
+        return self.better and self.gain >= LEAST_GAIN
 
     @property
     def surely_better(self) -> bool:

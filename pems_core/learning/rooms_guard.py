@@ -16,7 +16,7 @@ from pems_core.domain import HOUR, BadSeries, HeatingSpec, HeatingState, RoomSpe
 from pems_core.planning.parts.room_execution import execute_rooms, observe_room, settled_slab_c
 from pems_core.planning.parts.thermal import RoomNetwork
 
-from .evidence import Compared, compared
+from .evidence import LEAST_GAIN, Compared, compared
 from .identify import Measured
 from .network import Array
 from .rooms import LearnedRooms, learn_rooms
@@ -27,8 +27,6 @@ FOLLOWED_DAYS = 5
 """Before the checked days the observer follows the house for so long, to know its slabs."""
 AHEAD_H = 24.0
 STARTS_H = 12
-LEAST_GAIN = 0.05
-"""A room whose error falls by less is as well off with what the house file says."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +67,9 @@ def guarded_rooms(configured: HeatingSpec, measured: Measured, checked_days: int
     for name in names:
         if name not in winners:
             kept[name] = f"it foresees no better with other numbers: {rooms[name]}"
-    if not house.better or house.gain < LEAST_GAIN:
+    if not house.wins:
         return GuardedRooms(configured, learned, (), kept, house, rooms)
     return GuardedRooms(spec, learned, winners, kept, house, rooms)
-
-
-def rechecked(spec: HeatingSpec, configured: HeatingSpec, measured: Measured, days: int = CHECKED_DAYS) -> Compared:
-    """The rooms that are in use against the house file on the last days, mean of all rooms [K]."""
-    errors = [foreseen_errors(s, measured, days).mean(axis=1).tolist() for s in (spec, configured)]
-    return compared(*errors)
 
 
 def merged(configured: HeatingSpec, learned: HeatingSpec, rooms: tuple[str, ...]) -> HeatingSpec:

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from pems_core.domain import QUARTER, HeatingSpec, Learned, RoomSpec
 
-from .device_models import Found, OtherHouse, Telemetry
-from .evidence import Compared, compared
+from .device_models import Found, OfHouseFile, Telemetry
+from .evidence import Compared
 from .identify import Measured
 from .rooms import GHI, OUTDOOR, PARAMETER, measured_rooms
-from .rooms_guard import LEAST_GAIN, foreseen_errors, guarded_rooms, rechecked
+from .rooms_guard import foreseen_errors, guarded_rooms
 
 DAYS = 37.0
 """Thirty to learn from, and a week to check."""
@@ -21,20 +21,11 @@ NUMBERS = tuple(PARAMETER.values())
 
 
 @dataclass(frozen=True)
-class RoomsModel:
-    """The rooms of one heating device.
+class RoomsModel(OfHouseFile[HeatingSpec, Measured]):
+    """The rooms of one heating device."""
 
-    :param configured: as the house file has them.
-    """
-
-    device: str
-    configured: HeatingSpec
-    timezone: str
+    what: ClassVar[str] = "rooms"
     days: float = DAYS
-
-    @property
-    def model(self) -> str:
-        return f"{self.device}_rooms"
 
     def measured(self, telemetry: Telemetry, since: datetime, until: datetime) -> Measured:
         """See `DeviceModel.measured`: quarter hours; weather as measured at the house, else as services said."""
@@ -52,13 +43,8 @@ class RoomsModel:
     def identify(self, measured: Measured, used: Mapping[str, Any] | None) -> Found:
         """See `DeviceModel.identify`."""
         found = guarded_rooms(self.configured, measured)
-        against_used = None
-        if used is not None:
-            errors = [
-                foreseen_errors(spec, measured).mean(axis=1).tolist() for spec in (found.spec, self.equipped(used))
-            ]
-            against_used = compared(*errors)
-        won = bool(found.used) and (against_used is None or (against_used.better and against_used.gain >= LEAST_GAIN))
+        against_used = self.against_used(found.spec, used, measured)
+        won = bool(found.used) and (against_used is None or against_used.wins)
         kept = [f"{room}: {why}" for room, why in sorted(found.kept.items())]
         content = {
             "configured": numbers_of(self.configured),
@@ -79,15 +65,16 @@ class RoomsModel:
             return f"the house file keeps its numbers: identified ones foresee 24 h no better [K]: {house}"
         return f"{counted} foresee 24 h better than the house file [K]: {house}{beside}"
 
-    def recheck(self, content: Mapping[str, Any], measured: Measured) -> Compared:
-        """See `DeviceModel.recheck`."""
-        return rechecked(self.configured, self.equipped(content), measured)
+    def errors(self, spec: HeatingSpec, measured: Measured) -> list[float]:
+        """Mean of all rooms over 24 h by day [K]."""
+        found: list[float] = foreseen_errors(spec, measured).mean(axis=1).tolist()
+        return found
 
-    def equipped(self, content: Mapping[str, Any]) -> HeatingSpec:
-        """See `DeviceModel.equipped`."""
-        if content["configured"] != numbers_of(self.configured):
-            raise OtherHouse(f"{self.model}: the house file has other rooms or numbers than when they were identified")
-        return with_numbers(self.configured, content["numbers"])
+    def numbers_of_file(self) -> Mapping[str, Any]:
+        return numbers_of(self.configured)
+
+    def with_numbers(self, numbers: Mapping[str, Any]) -> HeatingSpec:
+        return with_numbers(self.configured, numbers)
 
 
 def numbers_of(spec: HeatingSpec) -> dict[str, dict[str, Any]]:

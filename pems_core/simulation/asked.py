@@ -1,7 +1,7 @@
 """What a house's own forecasters expect in a simulation, from what they could know at the time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from pems_core.domain import QUARTER, Forecasts, History, Horizon, SiteState
+from pems_core.domain import QUARTER, Forecasts, History, Horizon, PemsError, SiteState
 from pems_core.forecasting.chain import Answer, ask
-from pems_core.protocols import Forecaster
+from pems_core.protocols import Forecaster, Learner
 from pems_core.tariff import Tariff
 
 from .outlook import MARKET_TIMEZONE, PRICES, Outlook, published_until
@@ -64,6 +64,20 @@ class AskedOutlook:
         frame = self._frame.loc[(self._frame.index >= now - since) & (self._frame.index < published)].copy()
         frame.loc[frame.index > now - QUARTER, [name for name in frame if name not in (*PRICES, SPOT)]] = np.nan
         return History(frame, self._foretold(now, told_since))
+
+    def learn(self, now: datetime, since: timedelta) -> Mapping[str, str]:
+        """Have those forecasters that can learn from what is known at a moment; why a model was not learned, by model.
+
+        :param since: how far back they look.
+        """
+        history, faults = self.history(now, since, since), {}
+        for forecaster in self.forecasters:
+            if isinstance(forecaster, Learner):
+                try:
+                    forecaster.adopt(forecaster.learn(history).content)
+                except PemsError as fault:
+                    faults[forecaster.model] = str(fault)
+        return faults
 
     @cached_property
     def _frame(self) -> pd.DataFrame:

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from pems_core.domain import HOUR, BadSeries, Forecasts, Horizon, PemsError
-from pems_core.protocols import Learner
+from pems_core.domain import HOUR, BadSeries, Forecasts, Horizon
 
 from .asked import AskedOutlook
 
@@ -68,13 +67,8 @@ class Backtest:
         return self.asked.scenario.frame[series]
 
     def _learn(self, now: datetime) -> None:
-        history = self.asked.history(now, LEARN_FROM, LEARN_FROM)
-        for forecaster in self.asked.forecasters:
-            if isinstance(forecaster, Learner):
-                try:
-                    forecaster.adopt(forecaster.learn(history).content)
-                except PemsError as fault:
-                    self.faults[forecaster.model] = f"{forecaster.model}: not learned until {now:%Y-%m-%d}: {fault}"
+        for model, fault in self.asked.learn(now, LEARN_FROM).items():
+            self.faults[model] = f"{model}: not learned until {now:%Y-%m-%d}: {fault}"
 
 
 def tables(forecasts: Forecasts) -> Mapping[str, pd.DataFrame]:

@@ -107,7 +107,7 @@ class TestRooms:
     ) -> None:
         tend(RoomsModel("heating", SPEC, PRAGUE), registry, Told(telemetry), NOW)
         changed = RoomsModel("heating", with_thermal_error(SPEC, {"kitchen.solar_m2": 2.0}), PRAGUE)
-        with pytest.raises(OtherHouse, match="other rooms or numbers"):
+        with pytest.raises(OtherHouse, match="the house file has other numbers"):
             in_use(changed, registry)
 
     def test_a_young_house_is_told_how_much_is_missing(self, telemetry: pd.DataFrame, registry: ModelRegistry) -> None:
