@@ -19,7 +19,7 @@ from .panels import (
     lines,
     numbers,
 )
-from .questions import BY_DAY, OF_BASELINE, ask
+from .questions import BY_DAY, OF_BASELINE, SINCE_BEGUN, ask
 
 CURRENCY = "suffix:{currency}"
 PER_KWH = "suffix:{currency}/kWh"
@@ -38,7 +38,7 @@ def saved(period: str) -> object:
     newest = ask("savings", "last saved", where=[f"\"period\" = '{period}'", OF_BASELINE], by=())
     said = {"day": "today", "week": "this week", "month": "this month"}[period]
     about = "Bill of the chosen baseline less the real one, as far as the period has come."
-    return numbers(f"Saved {said}", [newest], CURRENCY, about, steps=SAVED_STEPS, back="40d", decimals=0)
+    return numbers(f"Saved {said}", [newest], CURRENCY, about, steps=SAVED_STEPS, back=SINCE_BEGUN[period], decimals=0)
 
 
 def overview() -> Board:
@@ -104,7 +104,7 @@ def overview() -> Board:
                 [ask("money", "last bill", where=["\"period\" = 'day'"], by=())],
                 CURRENCY,
                 "Import less feed-in at their prices.",
-                back="40d",
+                back=SINCE_BEGUN["day"],
                 decimals=0,
             ),
             dial(

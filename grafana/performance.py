@@ -19,7 +19,7 @@ from .panels import (
     numbers,
     timeline,
 )
-from .questions import BY_DAY, ask
+from .questions import BY_DAY, SINCE_BEGUN, ask
 
 SUCCESS = ((None, RED), (0.9, ORANGE), (0.97, GREEN))
 REGRET = {"forecast": BLUE, "model": PURPLE, "execution": ORANGE, "override": YELLOW}
@@ -64,7 +64,7 @@ def performance() -> Board:
                 "Gained by charging in cheap hours and discharging in dear ones.",
                 steps=((None, RED), (0.0, GREEN)),
                 decimals=1,
-                back="40d",
+                back=SINCE_BEGUN["day"],
             ),
             numbers("Plans come from", [ask("optimizer", "last rung_code", by=())], "none", codes=RUNGS, back="6h"),
             numbers("PEMS is", [ask("system", "last healthy", by=())], "none", codes=HEALTHY, back="30m"),

@@ -11,6 +11,9 @@ OF_BASELINE = '"baseline" =~ /^$baseline$/'
 BY_INTERVAL = "time($__interval)"
 BY_DAY = "time(1d, -1h)"
 """Days of Central European winter time: InfluxDB's own days are in UTC."""
+SINCE_BEGUN = {"day": "24h", "week": "7d", "month": "31d"}
+"""Figures of a period stand at its start: of the running one that is no further back, of the one before it is. At the
+end of summer time there is none for an hour."""
 
 
 @dataclass(frozen=True)

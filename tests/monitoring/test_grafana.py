@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from grafana.boards import FOLDER, boards, files
 from grafana.filled import fill, viewer
 from grafana.watchers import WATCHERS, at_all_sites
 from grafana.week import DAYS, END, LOST, Week
-from pems_core.domain import QUARTER
+from pems_core.domain import HOUR, QUARTER
 from pems_core.recording.catalogue import BY_NAME
 from tests.databases import InfluxDb
 from tests.test_docs import ROOT, anchors
@@ -254,6 +254,14 @@ def test_energy_by_day_is_that_of_the_simulated_house(looked: Looked) -> None:
 def test_a_day_in_grafana_is_a_day_in_the_house(looked: Looked) -> None:
     times = looked.panel("overview", "Energy by day").courses[0].times
     assert [at.hour for at in times] == [23] * DAYS
+
+
+def test_what_is_said_of_today_is_not_of_yesterday(looked: Looked) -> None:
+    """An hour after midnight on Monday nobody has worked out anything yet of this day and week."""
+    monday = replace(looked.viewer, now=looked.viewer.now + HOUR)
+    shown = {answer.panel["title"]: answer.courses for answer in monday.panels(committed("overview"))}
+    assert [shown[title] for title in ("Saved today", "Bill today", "Saved this week")] == [[], [], []]
+    assert shown["Saved this month"] != []
 
 
 def test_the_bill_is_that_of_the_simulated_house(looked: Looked) -> None:
