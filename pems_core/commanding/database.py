@@ -15,6 +15,9 @@ from pems_core.domain import Alert, PemsError, Severity
 PLACE = "store"
 BUSY_MS = 200
 """How long the first write waits for another process that holds the file; those after a failure do not wait."""
+BEGIN_BUSY_MS = 5_000
+"""The same at the beginning: after a process was killed the first to look at the file puts it in order, such as the
+guard that gives devices back, and nobody gets in meanwhile. An engine that took that for a fault would not start."""
 AT_ONCE = 500
 """Pending writes in one transaction: after a long lock they cost few syncs, and none blocks for long."""
 MOST_PENDING = 50_000
@@ -175,10 +178,10 @@ class Database:
         text = f"{self.path}: {fault}; {self.pending} writes wait in memory{lost}"
         self._fault = Alert(Severity.CRITICAL, self.place, text, since, "disk")
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
             connection.execute("PRAGMA journal_mode = WAL")
             _check(connection)
             self._migrate(connection)
@@ -190,7 +193,7 @@ class Database:
     def _begin(self) -> sqlite3.Connection:
         """The file, or what stands in for it until it can be written: on a full disk not even its log can be made."""
         try:
-            return self._open()
+            return self._open(BEGIN_BUSY_MS)
         except sqlite3.OperationalError as fault:
             log = self.path.with_name(f"{self.path.name}-wal")
             if not self.path.exists() or (log.exists() and log.stat().st_size > 0):

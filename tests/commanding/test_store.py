@@ -147,6 +147,24 @@ def test_goes_on_in_memory_while_another_process_holds_the_file(tmp_path: Path) 
         assert again.kept("override") == {"inverter/mode": 49}
 
 
+def test_begins_when_another_process_has_put_the_file_in_order(tmp_path: Path) -> None:
+    """After a kill the guard looks into the file at the same moment as the next engine, and locks it for that."""
+    with Store(tmp_path, clock()) as store:
+        store.keep("override", "inverter/mode", 1)
+    script = (
+        "import os, sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('PRAGMA locking_mode = EXCLUSIVE');"
+        "c.execute('UPDATE facts SET value = 2'); c.execute('BEGIN EXCLUSIVE');"
+        "print('held', flush=True); time.sleep(1.0); os._exit(0)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "pems.sqlite3")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with Store(tmp_path, clock()) as again:
+            assert again.kept("override") == {"inverter/mode": 2}
+
+
 def test_what_waited_is_written_by_the_next_write_in_order(tmp_path: Path) -> None:
     with Store(tmp_path, clock()) as store:
         with held(tmp_path / "pems.sqlite3"):
