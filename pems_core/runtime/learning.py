@@ -1,7 +1,6 @@
 """Models of a running house: versions are handed to who learned them, tried side by side, and looked after by night."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,6 +18,7 @@ from pems_core.learning.training import follow
 from pems_core.learning.versioned import Versioned
 from pems_core.protocols import Identifiable
 
+from .beside import done_beside
 from .live import Live
 
 LOOK_EVERY_S = 300.0
@@ -145,16 +145,7 @@ class Learning:
     async def _learn(self) -> None:
         """Judge, learn and identify in a process of its own, which may take its time and must not take the engine's."""
         self._tried = self.live.now.astimezone(self.live.house.site.zone).date()
-        words = [sys.executable, "-m", "pems_core.cli", "train", "--house", str(self.house), "--due", "--background"]
-        quiet = asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(
-            *words, stdin=quiet, stdout=quiet, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            _, said = await process.communicate()
-        except asyncio.CancelledError:
-            process.kill()
-            raise
-        if process.returncode:
-            self.live.alerts.begin(PLACE, f"models were not learned: {said.decode(errors='replace').strip()[-200:]}")
+        done = await done_beside(["train", "--house", str(self.house), "--due", "--background"])
+        if done.code:
+            self.live.alerts.begin(PLACE, f"models were not learned: {done.wrong.strip()[-200:]}")
         await asyncio.to_thread(self.look)

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 from pems_core.recording.ledger.coding import back
 from pems_core.recording.metrics.money import Money
 
+from .beside import done_beside
 from .live import Live
 
 PLACE = "books"
@@ -23,8 +21,6 @@ AFTER_MIDNIGHT = timedelta(minutes=10)
 """When the books of a day that is over are closed."""
 LEAST_WAIT_S = 60.0
 """Between two looks, however fast the clock is [s of the wall]."""
-NICENESS = 10
-"""Of the process: whoever runs the house goes first."""
 WITHIN_S = 900.0
 """How long the process may take [s of the wall]; it is ended then, and tried again next time."""
 
@@ -85,26 +81,10 @@ class Savings:
             "--ledger",
             str(self.ledger),
         ]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "pems_core.cli",
-            *asking,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        with suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
-        try:
-            said, wrong = await process.communicate()
-        finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-        if process.returncode:
-            lines = wrong.decode(errors="replace").strip().splitlines()
-            raise ValueError(lines[-1] if lines else f"exit code {process.returncode}")
-        found: Mapping[str, Any] = json.loads(said)
+        done = await done_beside(asking)
+        if done.code:
+            raise ValueError(done.last_words)
+        found: Mapping[str, Any] = json.loads(done.said)
         return found
 
     def _until_next_s(self) -> float:
