@@ -6,7 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from pems_core.domain import Decision, Forecasts, NoPlan, Plan, Rung, SiteState
+from pems_core.domain import (
+    BatterySpec,
+    Decision,
+    Forecasts,
+    GridSpec,
+    HybridInverterSpec,
+    NoPlan,
+    Plan,
+    Rung,
+    SiteState,
+)
 from pems_core.planning.planner import Planner, PlanOptions
 from pems_core.planning.solve import SolveLimits
 from pems_core.planning.solvers import Highs, Solution, Solver, SolverFailure, Status
@@ -294,3 +304,22 @@ def test_hours_ahead_no_plan_counts_on_being_paid_for_energy_while_it_throws_the
     planner.close()
     bill, wear = plan.costs["lowest_bill.bill"], plan.costs.get("inverter.wear", 0.0)
     assert plan.executed_cost == pytest.approx(bill + wear, abs=0.05)
+
+
+@pytest.mark.parametrize("soc", [0.0, 0.4])
+def test_relays_that_only_a_share_of_a_state_could_feed_are_not_on(soc: float) -> None:
+    """Half charging and half discharging, a relaxed battery gets above its floor and feeds a heater through the night
+    that is too much for a narrow connection; no inverter can."""
+    narrow = GridSpec(import_limit_kw=0.5, export_limit_kw=10.0)
+    battery = BatterySpec(2.0, charge_limit_kw=60.0, discharge_limit_kw=10.0, soc_min=0.5, soc_max=0.9)
+    unit = HybridInverterSpec(ac_limit_kw=10.0, grid_charge_limit_kw=10.0, battery=battery)
+    devices = {inverter(unit): battery_at(soc), heating(KITCHEN): rooms_at(18.0, 18.0)}
+    noon_then_night = {"pv_kw": (30.0, 30.0, 0.0, 0.0), "import_price_per_kwh": 0.0, "base_load_kw": 0.0}
+    house = small_house(devices, noon_then_night, steps=4, grid=narrow)
+
+    planner = Planner(house.house, house.options, guarded=False)
+    plan = planner.plan(house.state, house.forecasts)
+
+    assert (plan.rung, planner.faults) == (Rung.SOLVER, [])
+    assert plan.dispatch["heating.kitchen_kw"][0] == 2.0
+    assert max(plan.dispatch["grid.import_kw"]) <= 0.5

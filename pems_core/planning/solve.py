@@ -54,6 +54,7 @@ def solve(compiled: Compiled, solver: Solver, limits: SolveLimits, running: Plan
     2. Switches that a part knows how to round (relays) are rounded together and held.
     3. The few that are left (operating states) are guessed from the flows of the relaxation. If the guess is
        within the gap of it, nothing is left to search; else they are branched on, starting from the guess.
+       Where relays leave no whole state, states are chosen first, and relays rounded to them.
     4. The switches of the running plan, as far as it reaches, are tried too, and kept if that costs no more.
 
     Where rooms exchange heat, all this goes along courses of the exchange (:mod:`.exchange`), and the last solution,
@@ -63,8 +64,12 @@ def solve(compiled: Compiled, solver: Solver, limits: SolveLimits, running: Plan
     """
     search = _Search(compiled, solver, limits)
     relaxed = search.relaxation()
-    rounded = _hold(compiled.form, compiled, _by_value(compiled, compiled.model.roundings, relaxed.found))
-    found, complete = search.states(rounded)
+    rounded = search.rounded(relaxed.found, compiled.form)
+    try:
+        found, complete = search.states(rounded)
+    except NoPlan:
+        # Shares of operating states may feed relays that no whole state can.
+        found, complete = search.states_first(rounded)
     kept = search.running(rounded, found, running) if running is not None else None
     if kept is not None and kept.objective <= found.objective + limits.keep_running_plan:
         found = kept
@@ -122,6 +127,30 @@ class _Search:
         if guess.x is None:
             raise NoPlan(f"no plan was found within {self.limits.time_limit_s:g} s ({searched.status})")
         return guess, complete
+
+    def rounded(self, x: Floats, form: StandardForm) -> StandardForm:
+        """A form with the switches held that a part knows how to round from a solution."""
+        return _hold(form, self.compiled, _by_value(self.compiled, self.compiled.model.roundings, x))
+
+    def states_first(self, held: StandardForm) -> tuple[Solution, bool]:
+        """Whole operating states while relays are on in shares, then relays as these states can feed them; if that
+        cannot be either, all switches at once.
+
+        :param held: with relays rounded for shares of states.
+        :raises NoPlan: if there is no solution in time.
+        """
+        form = self.compiled.form
+        switches, states = np.flatnonzero(form.whole), np.flatnonzero(held.whole)
+        shares = self._solve(form.relaxed(np.setdiff1d(switches, states)), SEARCH_SHARE * self.left_s())
+        if shares.x is not None:
+            fed = self._solve(self.rounded(shares.x, form.fixed(states, np.round(shares.x[states]))))
+            if fed.x is not None:
+                return fed, shares.status is Status.OPTIMAL
+        searched = self._solve(form)
+        if searched.x is None:
+            raise NoPlan(f"no plan was found within {self.limits.time_limit_s:g} s ({searched.status})")
+        polished = self._solve(form.fixed(switches, np.round(searched.x[switches])))
+        return polished if polished.x is not None else searched, searched.status is Status.OPTIMAL
 
     def running(self, held: StandardForm, found: Solution, running: Plan) -> Solution | None:
         """The running plan's switches, and those that were found where it does not reach; None if that fails."""
