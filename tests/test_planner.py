@@ -314,7 +314,11 @@ def test_relays_that_only_a_share_of_a_state_could_feed_are_not_on(soc: float) -
     battery = BatterySpec(2.0, charge_limit_kw=60.0, discharge_limit_kw=10.0, soc_min=0.5, soc_max=0.9)
     unit = HybridInverterSpec(ac_limit_kw=10.0, grid_charge_limit_kw=10.0, battery=battery)
     devices = {inverter(unit): battery_at(soc), heating(KITCHEN): rooms_at(18.0, 18.0)}
-    noon_then_night = {"pv_kw": (30.0, 30.0, 0.0, 0.0), "import_price_per_kwh": 0.0, "base_load_kw": 0.0}
+    noon_then_night: dict[str, float | Sequence[float]] = {
+        "pv_kw": (30.0, 30.0, 0.0, 0.0),
+        "import_price_per_kwh": 0.0,
+        "base_load_kw": 0.0,
+    }
     house = small_house(devices, noon_then_night, steps=4, grid=narrow)
 
     planner = Planner(house.house, house.options, guarded=False)
