@@ -21,6 +21,8 @@ WITHIN_S = 2.2
 """From when somebody asked; in which questions are answered that nobody asked by name: each is one more plan."""
 LEAST_S = 0.8
 """A search for one more plan needs so long; with less left it is not begun."""
+FIRST_S = 5.0
+"""The first is given so long whatever is left: on a busy machine a late answer is better than none."""
 MODES = ("load_first", "battery_first", "grid_first")
 
 
@@ -87,7 +89,7 @@ def explained(
                 left_s = WITHIN_S - (0.0 if instead else waited_s + perf_counter() - began)
                 if answers and left_s < LEAST_S:
                     break
-                answers.append(price(asked, choice, max(left_s, LEAST_S)))
+                answers.append(price(asked, choice, max(left_s, LEAST_S if answers else FIRST_S)))
     return Explained(at, cycle, replace(plan), in_force, answers, perf_counter() - began)
 
 
