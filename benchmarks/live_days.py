@@ -162,14 +162,8 @@ async def _follow(
         found.plans += 1
         found.searched += followed is not None and str(followed.plan.rung) == "solver"
 
-    plan = engine.cycles.plan
-
-    async def plan_in_its_time(reasons: Sequence[str]) -> None:
-        # Else the house would wait ten minutes for each plan, and the plan deal with where it has been.
-        with clock.as_on_the_wall():
-            await plan(reasons)
-
-    engine.cycles.plan = plan_in_its_time  # type: ignore[method-assign]
+    # Else the house would wait ten minutes for each plan, and the plan deal with where it has been.
+    engine.cycles.plan = clock.in_its_time(engine.cycles.plan)  # type: ignore[method-assign]
     engine.finished = [note]
     ended = asyncio.create_task(engine.run())
     while clock.now() < START + days * DAY and not ended.done():

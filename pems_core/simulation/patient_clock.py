@@ -1,10 +1,14 @@
 """The clock of a simulated house that waits for those who live by it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TICK_S = 0.002
 
@@ -46,6 +50,15 @@ class PatientClock:
             yield
         finally:
             self._slow -= 1
+
+    def in_its_time(self, work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """The same work, for which the house waits no longer than a real one: a second or two for a plan."""
+
+        async def done(*args: P.args, **named: P.kwargs) -> T:
+            with self.as_on_the_wall():
+                return await work(*args, **named)
+
+        return done
 
     async def run(self) -> None:
         """Let time pass until cancelled."""

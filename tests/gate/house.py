@@ -202,7 +202,7 @@ class Seen:
 class GateHouse:
     """The running house, as a test sees it."""
 
-    clock: Clock
+    clock: PatientClock
     live: LiveHouse
     inverter: WatchedGrowatt
     miniserver: Miniserver
