@@ -96,6 +96,16 @@ class Measured:
             sun_kw_m2=self.sun_kw_m2.iloc[rows],
         )
 
+    def followed_by(self, ahead: "Measured") -> "Measured":
+        """This history and what is known of the time after it, whose rooms nobody has measured yet."""
+        return replace(
+            self,
+            air_c=pd.concat([self.air_c, ahead.air_c * np.nan]),
+            heater_kw=pd.concat([self.heater_kw, ahead.heater_kw]),
+            surroundings_c=pd.concat([self.surroundings_c, ahead.surroundings_c]),
+            sun_kw_m2=pd.concat([self.sun_kw_m2, ahead.sun_kw_m2]),
+        )
+
     def daily(self) -> Array:
         """Waves of the local day, shape (T, 2 * HARMONICS)."""
         local = pd.DatetimeIndex(self.air_c.index).tz_convert(self.timezone)

@@ -1,7 +1,6 @@
 """What an identified network foresees from what was measured until now."""
 
 import numpy as np
-import pandas as pd
 
 from .identify import Identified, Measured, Stretch
 from .network import Array
@@ -25,15 +24,8 @@ def outlook(found: Identified, past: Measured, ahead: Measured) -> Array:
     if not last:
         raise ValueError("the past has no stretch of heat, surroundings and sun that reaches until now; it needs one")
     past = past.cut(slice(max(last[0].start, len(past.air_c) - back), len(past.air_c)))
-    both = Measured(
-        air_c=pd.concat([past.air_c, ahead.air_c * np.nan]),
-        heater_kw=pd.concat([past.heater_kw, ahead.heater_kw]),
-        surroundings_c=pd.concat([past.surroundings_c, ahead.surroundings_c]),
-        sun_kw_m2=pd.concat([past.sun_kw_m2, ahead.sun_kw_m2]),
-        timezone=past.timezone,
-    )
     nodes = 2 * found.network.rooms
-    simulated = Stretch.of(both).simulated_c(found.network, found.daily, np.zeros(nodes))
+    simulated = Stretch.of(past.followed_by(ahead)).simulated_c(found.network, found.daily, np.zeros(nodes))
     now = len(past.air_c)
     error = np.nan_to_num(simulated[now - 1] - past.air_c.iloc[-1].to_numpy(np.float64))
     leads = np.arange(1, len(ahead.air_c) + 1)

@@ -142,14 +142,7 @@ def corrected_outlook(
     """
     simulated = outlook(found, past, ahead)
     unknown = pd.DataFrame(np.nan, past.air_c.index, past.air_c.columns)
-    both = Measured(
-        air_c=pd.concat([past.air_c, ahead.air_c * np.nan]),
-        heater_kw=pd.concat([past.heater_kw, ahead.heater_kw]),
-        surroundings_c=pd.concat([past.surroundings_c, ahead.surroundings_c]),
-        sun_kw_m2=pd.concat([past.sun_kw_m2, ahead.sun_kw_m2]),
-        timezone=past.timezone,
-    )
-    moved = _Moved.of(both, [pd.concat([unknown, setpoint]) for setpoint in setpoints])
+    moved = _Moved.of(past.followed_by(ahead), [pd.concat([unknown, setpoint]) for setpoint in setpoints])
     return _corrected(simulated, moved, residual.by_room, len(past.air_c))
 
 
