@@ -8,6 +8,7 @@ import re
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -58,6 +59,24 @@ async def test_browsers_get_the_pages_with_and_without_an_editor(editor: bool, v
         for file in (BUILT, "inter-latin.woff2"):
             got = await asyncio.to_thread(read, f"{origin}{root}/resources/node-red-dashboard-2-pems/{file}")
             assert got == (PACKAGE / "resources" / file).read_bytes()
+
+
+async def test_the_address_as_it_is_printed_leads_to_where_its_files_are_found(tmp_path: Path) -> None:
+    front = NodeRed("mqtt://127.0.0.1:1", "home", tmp_path)
+
+    def found(address: str) -> tuple[str, list[int]]:
+        read(address, accept="text/html")
+        page = urllib.request.Request(address, headers={"Accept": "text/html"})  # noqa: S310 - an address of this test
+        with urllib.request.urlopen(page, timeout=30) as answer:  # noqa: S310
+            at, text = answer.url, answer.read().decode()
+        files = re.findall(r'(?:src|href)="(\./assets/[^"]+)"', text)
+        return at, [len(read(urllib.parse.urljoin(at, file))) for file in files]
+
+    async with front.serving():
+        at, sizes = await asyncio.to_thread(found, front.pages)
+    assert at == f"{front.pages}/"
+    assert len(sizes) >= 2
+    assert all(sizes)
 
 
 async def test_browsers_see_something_before_any_code_and_keep_what_they_got(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ function quick () {
     if (where === '/dashboard/sw.js') return response.set('Cache-Control', 'no-cache').type('text/javascript').send(WORKER)
     const navigates = request.method === 'GET' && /\btext\/html\b/.test(request.headers.accept || '')
     if (!navigates || !/^\/dashboard(\/[a-z]*)?$/.test(where)) return next()
+    // Its files are named from where it is: without the slash they would be looked for one folder up, and never found.
+    if (where === '/dashboard') return response.redirect(`dashboard/${request.originalUrl.slice(where.length)}`)
     response.set('Cache-Control', 'no-cache').type('html').send(page)
   }
 }
