@@ -186,6 +186,8 @@ class Learner(Protocol):
         """Use what was learned; None: do without.
 
         A shallow copy that adopts something else leaves this one as it was: versions are tried side by side.
+
+        :raises OutdatedModel: if this code can do nothing with it, as one of before; it is then learned anew.
         """
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pems_forecasters.learned import base_load, given, pv, spot_price
 from pems_forecasters.learned.trees import CannotLearn, Trees, grow
-from pems_forecasters.learned.wall_clock import Days, ahead_of, issued, of_known
+from pems_forecasters.learned.wall_clock import Days, Places, ahead_of, issued, of_known
 
 from pems_core.domain import HOUR, QUARTER, PvArray
 
@@ -255,3 +255,25 @@ class TestSpotPrice:
     def test_refuses_to_learn_from_a_month(self) -> None:
         with pytest.raises(CannotLearn, match="at least 56"):
             spot_price.train(Days.of(habitual(30), PRAGUE, HOUR))
+
+
+class TestGiven:
+    def test_what_it_puts_right_anyway_is_not_put_right_again_by_the_last_hour(self) -> None:
+        """A supplier who says a third too little, and nothing of clouds that stay for hours."""
+        index = hours(120)
+        sun = np.clip(np.sin((index.hour.to_numpy() - 5) * np.pi / 14), 0, None) * (index.hour < 19)
+        clouds = np.random.RandomState(1).choice([0.5, 1.0, 1.5], 120 * 4).repeat(6)
+        came = pd.Series(3.0 * sun * clouds, index=index)
+        said = Days.of(pd.Series(2.0 * sun, index=index), "UTC", HOUR)
+        supplied = given.Supplied(said, said.of_the_same(came))
+        model = given.train(supplied, 90)
+        assert model.level > 0
+        places = issued(said, 90, 120, 24)
+        soon = places[(places.slot - places.issue_slot == 0) & ~supplied.dark(places)]
+        truth, found = supplied.measured.at(soon.day, soon.slot), model.predict(supplied, soon)[:, 1]
+        assert np.mean(found - truth) == pytest.approx(0.0, abs=0.03 * float(np.mean(truth)))
+        later = places[(places.day == places.issue_day) & ~supplied.dark(places)]
+        early = Places(later.issue_day, np.zeros_like(later.issue_slot), later.day, later.slot)
+        at_midnight = model.predict(supplied, early)[:, 1]
+        truth = supplied.measured.at(later.day, later.slot)
+        assert np.mean(np.abs(model.predict(supplied, later)[:, 1] - truth)) < np.mean(np.abs(at_midnight - truth))

@@ -16,7 +16,17 @@ from pems_forecasters.learned.forecasters import LearnedLoad
 from pems_core.cli import pems
 from pems_core.clock import SystemClock
 from pems_core.commanding.store import Store
-from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, PemsError, SiteState, floor_time
+from pems_core.domain import (
+    QUARTER,
+    Forecast,
+    History,
+    Horizon,
+    Learned,
+    OutdatedModel,
+    PemsError,
+    SiteState,
+    floor_time,
+)
 from pems_core.learning.registry import BrokenModel, ModelRegistry, NoSuchModel, Stage
 from pems_core.learning.training import follow, train, why_learn
 from pems_core.learning.versioned import Versioned
@@ -163,23 +173,42 @@ class TestTraining:
         assert follow([learner], registry) == []
         assert learner.used is not None
         assert getattr(learner.used.forecaster, "adopted", None) == {"k": 0.3}
-        assert why_learn("trial", registry, NOW + timedelta(days=1), timedelta(days=7)) == ""
+        assert why_learn(Pupil(), registry, NOW + timedelta(days=1), timedelta(days=7)) == ""
         (registry.folder / "trial-1.json").write_text("{}", encoding="utf-8")
         (fault,) = follow([learner], registry)
         assert "checksum" in fault
         assert learner.used is None
-        assert "checksum" in why_learn("trial", registry, NOW, timedelta(days=7))
+        assert "checksum" in why_learn(Pupil(), registry, NOW, timedelta(days=7))
         assert registry.in_use("trial") is None
         assert "the fallback answers" in registry.story("trial")[-1].why
 
+    def test_what_older_code_learned_is_set_aside_and_learned_anew(self, registry: ModelRegistry) -> None:
+        class Changed(Pupil):
+            def adopt(self, content: Mapping[str, Any] | None) -> None:
+                raise OutdatedModel("was learned from features that differ in day_of_year")
+
+        class WithoutLibrary(Pupil):
+            def adopt(self, content: Mapping[str, Any] | None) -> None:
+                raise PemsError("LightGBM cannot be loaded")
+
+        train([Pupil()], History(pd.DataFrame()), registry, NOW)
+        registry.use("trial", 1, NOW, "tester", "")
+        day, week = timedelta(days=1), timedelta(days=7)
+        # A library that is missing comes back, and with it the version that needs it.
+        assert why_learn(WithoutLibrary(), registry, NOW + day, week) == ""
+        assert registry.in_use("trial") is not None
+        assert "day_of_year" in why_learn(Changed(), registry, NOW + day, week)
+        assert registry.in_use("trial") is None
+        assert "learned anew" in registry.story("trial")[-1].why
+
     def test_is_learned_when_it_is_old_or_never_was_and_not_while_one_is_tried(self, registry: ModelRegistry) -> None:
         week = timedelta(days=7)
-        assert why_learn("trial", registry, NOW, week) == "it was never learned"
+        assert why_learn(Pupil(), registry, NOW, week) == "it was never learned"
         train([Pupil()], History(pd.DataFrame()), registry, NOW)
-        assert why_learn("trial", registry, NOW + 2 * week, week) == ""
+        assert why_learn(Pupil(), registry, NOW + 2 * week, week) == ""
         registry.use("trial", 1, NOW, "tester", "")
-        assert why_learn("trial", registry, NOW + timedelta(days=6), week) == ""
-        assert why_learn("trial", registry, NOW + week, week) == "it was learned 7 days ago"
+        assert why_learn(Pupil(), registry, NOW + timedelta(days=6), week) == ""
+        assert why_learn(Pupil(), registry, NOW + week, week) == "it was learned 7 days ago"
 
 
 def habitual_house(folder: Path, days: int) -> Path:

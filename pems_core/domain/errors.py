@@ -35,6 +35,10 @@ class MissingForecast(PemsError):
     """A series that a part of the house needs was forecast by nobody."""
 
 
+class OutdatedModel(PemsError):
+    """What was learned before is nothing that this code can use; it has to be learned anew."""
+
+
 class NoPlan(PemsError):
     """No plan could be made in the time there was."""
 

@@ -66,7 +66,7 @@ def due(
     learners: Sequence[LearningForecaster], registry: ModelRegistry, now: datetime, every: timedelta
 ) -> Sequence[LearningForecaster]:
     """The models that are to be learned anew."""
-    return [learner for learner in learners if why_learn(learner.model, registry, now, every)]
+    return [learner for learner in learners if why_learn(learner, registry, now, every)]
 
 
 def identify(models: Sequence[DeviceModel], registry: ModelRegistry, past: Past, now: datetime) -> Sequence[Outcome]:

@@ -2,10 +2,11 @@
 
 import resource
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pems_core.domain import History, PemsError
+from pems_core.domain import History, OutdatedModel, PemsError
 from pems_core.protocols import Learner
 
 from .care import TRAINING as BY
@@ -65,12 +66,13 @@ def _one(learner: Learner, history: History, registry: ModelRegistry, now: datet
     return Outcome(learner.model, version, f"version {version.number} foresees in shadow until it has proved itself")
 
 
-def why_learn(model: str, registry: ModelRegistry, now: datetime, every: timedelta) -> str:
+def why_learn(learner: Learner, registry: ModelRegistry, now: datetime, every: timedelta) -> str:
     """Why a model is to be learned anew; empty if it is not.
 
-    A version whose file is broken is set aside on the way, and told.
+    A version whose file is broken, or that older code learned, is set aside on the way, and told.
     """
-    broken = _broken(model, registry, now)
+    model = learner.model
+    broken = _broken(learner, registry, now)
     if broken:
         return broken
     health = registry.health(model)
@@ -85,23 +87,25 @@ def why_learn(model: str, registry: ModelRegistry, now: datetime, every: timedel
     return f"it was learned {age.days} days ago" if age >= every else ""
 
 
-def _broken(model: str, registry: ModelRegistry, now: datetime) -> str:
-    found = ""
+def _broken(learner: Learner, registry: ModelRegistry, now: datetime) -> str:
+    found, model = "", learner.model
     used, tried = registry.in_use(model), registry.tried(model)
-    if tried is not None and (fault := _fault(tried.version, registry)):
+    if tried is not None and (fault := _fault(learner, tried.version, registry)):
         registry.tell(model, tried.version.number, Stage.SET_ASIDE, now, BY, fault)
         found = fault
-    if used is not None and (fault := _fault(used, registry)):
+    if used is not None and (fault := _fault(learner, used, registry)):
         registry.use(model, None, now, BY, f"{fault}; the fallback answers, and it is learned anew")
         found = fault
     return found
 
 
-def _fault(version: Version, registry: ModelRegistry) -> str:
+def _fault(learner: Learner, version: Version, registry: ModelRegistry) -> str:
     try:
-        registry.content(version)
-    except BrokenModel as fault:
+        copy(learner).adopt(registry.content(version))
+    except (BrokenModel, OutdatedModel) as fault:
         return str(fault)
+    except Exception:  # noqa: BLE001 - as a library that is missing: passes, and is told where it is used
+        return ""
     return ""
 
 

@@ -50,7 +50,7 @@ class LearnedLoad:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        self._known = usable(base_load.LoadModel, content)
+        self._known = usable(base_load.LoadModel, base_load.FEATURES, content)
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
         # Tables take a moment to work out, in which nobody should have to wait.

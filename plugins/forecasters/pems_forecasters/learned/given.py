@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pems_core.forecasting.running import Running
-
 from .trees import Array, CannotLearn, Trees, grow, widening
 from .wall_clock import Days, Places, issued, of_known
 
@@ -22,7 +20,7 @@ ISSUES_A_DAY = 8
 """On which intervals are set."""
 MOST_ROWS = 20_000
 TWO_WEEKS, WEEK = 14, 7
-ROUNDS, LEAVES, PACE = 150, 15, 0.05
+ROUNDS, LEAVES, PACE = 150, 5, 0.05
 AROUND = tuple(timedelta(minutes=30 * k) for k in (-3, -2, -1, 0, 1, 2, 3))
 """Who labels his forecast otherwise, or knows another time zone, is early or late."""
 HOUR = timedelta(hours=1)
@@ -33,8 +31,9 @@ LEVELS = (0.0, 0.25, 0.5, 0.75)
 """How much of what the last hour was off by is taken to last."""
 FEATURES = (
     "before_90", "before_60", "before_30", "given", "after_30", "after_60", "after_90", "given_of_day", "most_of_day",
-    "most_14", "mean_7", "given_most_14", "given_mean_7", "ratio_day", "ratio_week", "hour", "day_of_year",
+    "most_14", "mean_7", "given_most_14", "given_mean_7", "ratio_day", "ratio_week", "hour",
 )  # fmt: skip
+"""The day of the year is none of them: in a history of less than a year it has never been seen before."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,6 @@ class Supplied:
             "most_of_day": of_known(np.nanmax, self.given.values, axis=1),
         }
 
-    @cached_property
-    def _off(self) -> Running:
-        usual = np.vstack([np.full((1, self.given.slots), np.nan), self._by_day["mean_7"][:-1]])
-        said = np.where(np.isfinite(self.given.values), self.given.values, usual)
-        return Running.of(self.measured.values - said)
-
     def table(self, places: Places) -> Array:
         """The features, one row a pair; all that is known of days is of those that had ended."""
         given = self.given
@@ -89,7 +82,6 @@ class Supplied:
             *(self._by_day[name][known, places.slot] for name in FEATURES[9:13]),
             *(self._by_day[name][day_before] for name in ("ratio_day", "ratio_week")),
             places.slot * (24 / given.slots),
-            (given.first + pd.to_timedelta(places.day, unit="D")).day_of_year.to_numpy(),
         ]
         return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
@@ -97,13 +89,6 @@ class Supplied:
         """What was given [kW], and where nothing was what came at that time of day in the last week."""
         given, known = self.at(places), np.clip(places.last_known, 0, self.given.count - 1)
         return np.where(np.isfinite(given), given, np.nan_to_num(self._by_day["mean_7"][known, places.slot]))
-
-    def off_now(self, places: Places) -> Array:
-        """By how much the last hour differed from what was said, fading with how far ahead it is [kW]."""
-        at = places.issue_day * self.given.slots + places.issue_slot
-        lead_h = (places.day * self.given.slots + places.slot - at) * (24 / self.given.slots)
-        off = self._off.mean_before(at, max(1, HOUR // self.given.step))
-        return np.asarray(np.nan_to_num(off) * np.exp(-lead_h / FADES_H), dtype=np.float64)
 
     def at(self, places: Places) -> Array:
         """What was given [kW]; NaN where nobody gave anything."""
@@ -136,8 +121,8 @@ class Correction:
 
     def predict(self, supplied: Supplied, places: Places) -> Array:
         """Production [kW]: one row a pair, the quantiles 0.1, 0.5 and 0.9; by the last week where none was given."""
-        lower, middle, upper = self.trees.predict(supplied.table(places)).T + supplied.said(places)
-        point = middle + self.level * supplied.off_now(places)
+        lower, middle, upper = _put_right(self.trees, supplied, places)
+        point = middle + self.level * _off_now(self.trees, supplied, places)
         below, above = self.stretch[0] * (middle - lower), self.stretch[1] * (upper - middle)
         found = np.stack([point - below, point, point + above], axis=1)
         return np.asarray(np.clip(np.where(supplied.dark(places)[:, None], 0.0, found), 0.0, supplied.most_kw))
@@ -173,8 +158,9 @@ def train(supplied: Supplied, until_day: int | None = None) -> Correction:
             f"found no supplied forecast in the last {end - split} days; there is nothing to compare with"
         )
     truth, given = supplied.measured.at(checked.day, checked.slot), supplied.at(checked)
-    lower, middle, upper = _grow(supplied, split).predict(supplied.table(checked)).T + given
-    off = supplied.off_now(checked)
+    trees = _grow(supplied, split)
+    lower, middle, upper = _put_right(trees, supplied, checked)
+    off = _off_now(trees, supplied, checked)
 
     def mae(found: Array) -> float:
         return float(np.mean(np.abs(np.clip(found, 0.0, supplied.most_kw) - truth)))
@@ -189,6 +175,26 @@ def _grow(supplied: Supplied, end: int) -> Trees:
     places = _usable(supplied, issued(supplied.given, 1, end, 1)).some(MOST_ROWS)
     off = supplied.measured.at(places.day, places.slot) - supplied.said(places)
     return grow(supplied.table(places), off, FEATURES, rounds=ROUNDS, leaves=LEAVES, pace=PACE)
+
+
+def _put_right(trees: Trees, supplied: Supplied, places: Places) -> Array:
+    """What the trees make of what was said [kW]: one row a quantile."""
+    return trees.predict(supplied.table(places)).T + supplied.said(places)
+
+
+def _off_now(trees: Trees, supplied: Supplied, places: Places) -> Array:
+    """By how much the last hour differed from what the trees make of it, fading with how far ahead it is [kW].
+
+    From what was said it would differ by what the trees put right anyway, which must not be put right twice.
+    """
+    slots = supplied.given.slots
+    issues, issue = np.unique(places.issue_day * slots + places.issue_slot, return_inverse=True)
+    hour = issues[:, None] - np.arange(1, 1 + max(1, HOUR // supplied.given.step))
+    day, slot = np.divmod(hour.ravel(), slots)
+    expected = _put_right(trees, supplied, Places(day, np.zeros_like(day), day, slot))[1]
+    off = of_known(np.nanmean, (supplied.measured.at(day, slot) - expected).reshape(hour.shape), axis=1)
+    lead_h = (places.day * slots + places.slot - issues[issue]) * (24 / slots)
+    return np.asarray(np.nan_to_num(off)[issue] * np.exp(-lead_h / FADES_H), dtype=np.float64)
 
 
 def _usable(supplied: Supplied, places: Places) -> Places:

@@ -43,7 +43,7 @@ class SuppliedPv:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        model = usable(given.Correction, content)
+        model = usable(given.Correction, given.FEATURES, content)
         self._known = model if model is not None and model.better else None
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:

@@ -48,7 +48,7 @@ class LearnedPrice:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        model = usable(spot_price.PriceModel, content)
+        model = usable(spot_price.PriceModel, spot_price.FEATURES, content)
         self._known = model if model is not None and model.better else None
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:

@@ -52,7 +52,7 @@ class LearnedPv:
     def adopt(self, content: Mapping[str, Any] | None) -> None:
         """See `Learner.adopt`."""
         self._known = None
-        model = usable(pv.PvModel, content)
+        model = usable(pv.PvModel, pv.FEATURES, content)
         self._known = model if model is not None and model.better else None
 
     async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pems_core.domain import PemsError
+from pems_core.domain import OutdatedModel, PemsError
 
 Array = npt.NDArray[np.float64]
 
@@ -88,14 +88,20 @@ class Model(Protocol):
 M = TypeVar("M", bound=Model)
 
 
-def usable(kind: type[M], content: Mapping[str, Any] | None) -> M | None:
+def usable(kind: type[M], features: Sequence[str], content: Mapping[str, Any] | None) -> M | None:
     """The model that was kept; None if there is none.
 
+    :param features: what it is asked by now.
+    :raises OutdatedModel: if it was learned from other features.
     :raises CannotLearn: if it cannot be used.
     """
     if content is None:
         return None
     model = kind.from_json(content)
+    other = sorted({*model.trees.features} ^ {*features})
+    if model.trees.features != tuple(features):
+        found = f"differ in {', '.join(other)}" if other else "come in another order"
+        raise OutdatedModel(f"was learned from features that {found}; it is learned anew at night, or by pems train")
     model.trees.require_usable()
     return model
 
