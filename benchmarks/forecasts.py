@@ -191,7 +191,8 @@ def given_rows(setting: Setting) -> Iterator[Row]:
         "day-ahead, all hours; a missing forecast is none": (day_ahead, Bar(">", 15.0)),
         "day-ahead, where a forecast was given": (day_ahead & known, Bar(">", 15.0)),
         "the next hour, where a forecast was given": ((lead_h < 1) & known, None),
-        "the next 6 h, where a forecast was given": ((lead_h < 6) & known, None),
+        "the next 6 h, where a forecast was given": ((lead_h < 6) & known, Bar(">", 15.0)),
+        "24 h from every hour, where a forecast was given": (known, None),
     }
     for name, (rows, bar) in cases.items():
         rows = rows & np.isfinite(truth)

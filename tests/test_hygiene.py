@@ -73,6 +73,13 @@ def test_a_stuck_sensor_is_left_out_for_as_long_as_it_was_stuck(series: str, hou
     assert result.frame.loc[~during, series].notna().all()
 
 
+def test_the_same_value_before_and_after_a_gap_is_not_stuck() -> None:
+    frame = sound(20)
+    since, until = datetime(2025, 2, 13, tzinfo=UTC), datetime(2025, 2, 14, tzinfo=UTC)
+    frame.loc[[since - QUARTER, until], "base_load_kw"] = 0.5
+    assert cleaned(frame[(frame.index < since) | (frame.index >= until)], HOUSE).of(Wrong.STUCK) == ()
+
+
 def test_an_inverter_at_its_limit_is_not_stuck() -> None:
     frame = sound(20)
     frame["pv_kw"] = frame["pv_kw"].clip(upper=0.25)

@@ -84,6 +84,13 @@ class TestCompared:
         [row] = scoring.compared(foretold([0.0], now, ahead=4 * HOUR), series, PRAGUE).to_dict("records")
         assert row[scoring.PERSISTENCE] == series[datetime(2025, 3, 29, 17, tzinfo=UTC)]
 
+    def test_yesterdays_time_of_day_that_is_still_to_come_is_not_known_when_clocks_go_forward(self) -> None:
+        # 23.5 h ahead, but by the clock on the wall more than a day: 13:30 of 29 March had not ended at its 13:00.
+        now = datetime(2025, 3, 29, 12, tzinfo=UTC)
+        series = measured(end=now + timedelta(days=2))
+        [row] = scoring.compared(foretold([0.0], now, ahead=timedelta(hours=23)), series, PRAGUE).to_dict("records")
+        assert row[scoring.PERSISTENCE] == series[datetime(2025, 3, 28, 12, tzinfo=UTC)]
+
 
 class TestScores:
     def test_tells_each_horizon_and_all(self) -> None:
@@ -101,6 +108,10 @@ class TestScores:
         assert row["covered"] == 1.0
         assert row["skill_persistence"] == row["skill_mean_7_days"] == 1.0
         assert row["pinball"] == pytest.approx(0.1)
+
+    def test_a_quantile_that_is_nothing_counts_as_the_others(self) -> None:
+        table = scoring.compared(foretold([0.0] * 12), measured(), PRAGUE).assign(truth=1.0, p10=0.0, p90=1.0)
+        assert scoring.scores(table).loc["all"]["pinball"] == pytest.approx((0.1 + 0.0) / 2)
 
     def test_without_anything_that_happened_there_is_no_row(self) -> None:
         later = NOW + timedelta(days=30)

@@ -233,9 +233,9 @@ def stuck(numbers: "pd.Series[float]", name: str) -> Iterator[tuple[datetime, da
     step = _step(pd.DatetimeIndex(known.index))
     run = (known.diff().abs() > 1e-9).cumsum()
     runs = pd.DataFrame({"value": known, "at": known.index}).groupby(run)
-    table = runs.agg(value=("value", "first"), begin=("at", "first"), end=("at", "last"))
-    lasting = pd.DatetimeIndex(table["end"]) - pd.DatetimeIndex(table["begin"]) + step
-    table["hours"] = np.asarray(lasting / HOUR, dtype=np.float64)
+    table = runs.agg(value=("value", "first"), begin=("at", "first"), end=("at", "last"), count=("at", "size"))
+    # What was measured, not what lies between: the same value before and after a gap is chance.
+    table["hours"] = table["count"] * (step / HOUR)
     if name in BRIGHT:
         # The sun is down for longer than any sensor is stuck.
         table = table[(table["value"] > 1e-6) & (table["value"] < CLIPPED * known.max())]

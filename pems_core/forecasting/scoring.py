@@ -112,7 +112,9 @@ def compared(foretold: pd.DataFrame, measured: "pd.Series[float]", timezone: str
     course, issued = Course.of(measured), pd.DatetimeIndex(foretold["issued_at"])
     starts, ends = pd.DatetimeIndex(foretold["start"]), pd.DatetimeIndex(foretold["end"])
     lead_h = np.maximum(0.0, np.asarray((starts - issued) / timedelta(hours=1), dtype=np.float64))
-    ago = np.maximum(1, np.ceil(np.asarray((ends - issued) / DAY, dtype=np.float64))).astype(np.int64)
+    # By the clock on the wall: on the 23-hour day, yesterday's time of day is less than 24 h ago.
+    ahead = _wall(ends, timezone) - _wall(issued, timezone)
+    ago = np.maximum(1, np.ceil(np.asarray(ahead / DAY, dtype=np.float64))).astype(np.int64)
     same_time = _on_days_before(course, starts, ends, ago, timezone)
     known = np.isfinite(same_time)
     counts = known.sum(axis=0)
@@ -128,7 +130,7 @@ def _on_days_before(
     course: Course, starts: pd.DatetimeIndex, ends: pd.DatetimeIndex, ago: npt.NDArray[np.int64], timezone: str
 ) -> Array:
     """The same local time `ago` days before, one day more... a week of them: one row a day."""
-    local, length = starts.tz_convert(timezone).tz_localize(None), ends - starts
+    local, length = _wall(starts, timezone), ends - starts
     rows = []
     for day in range(WEEK):
         wall = local - pd.to_timedelta(ago + day, unit="D")
@@ -136,6 +138,10 @@ def _on_days_before(
         there = wall.tz_localize(timezone, ambiguous=np.ones(len(wall), dtype=np.bool_), nonexistent=timedelta(hours=1))
         rows.append(course.mean(there.tz_convert("UTC"), there.tz_convert("UTC") + length))
     return np.stack(rows)
+
+
+def _wall(times: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+    return times.tz_convert(timezone).tz_localize(None)
 
 
 def scores(compared_rows: pd.DataFrame, leads_h: Sequence[float] = LEADS_H) -> pd.DataFrame:
@@ -168,7 +174,9 @@ def _known(rows: pd.DataFrame) -> "pd.Series[bool]":
 def _row(rows: pd.DataFrame) -> dict[str, float]:
     known = rows[_known(rows)]
     truth, value = (known[name].to_numpy(dtype=np.float64) for name in ("truth", "value"))
-    losses = [pinball(known[name].to_numpy(np.float64), truth, q) for name, q in quantiles(known) if known[name].any()]
+    losses = [
+        pinball(known[name].to_numpy(np.float64), truth, q) for name, q in quantiles(known) if known[name].notna().any()
+    ]
     inside = float("nan")
     if {"p10", "p90"} <= set(known.columns):
         inside = covered(known["p10"].to_numpy(np.float64), known["p90"].to_numpy(np.float64), truth)

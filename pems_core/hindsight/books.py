@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any
 
 from pems_core.domain import HOUR, QUARTER
+from pems_core.learning.equipping import equipped
 from pems_core.recording.ledger.coding import back, plain
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.reporting.books import Books
@@ -19,7 +20,7 @@ from pems_core.simulation.outlook import Outlook
 from pems_core.simulation.valuation import Valuation
 from pems_core.site import HouseFile
 
-from .recorded_day import RecordedDay, recorded_day
+from .recorded_day import RecordedDay, local_day, recorded_day
 from .twins import RecordedOutlook, Twins
 
 STEP_H = QUARTER / HOUR
@@ -128,6 +129,10 @@ class Bookkeeper:
         :param with_regret: also solve for the best possible course, and plan the day again: takes minutes.
         :raises NotRecorded: if too little of it was measured.
         """
+        with equipped(self.house.house.devices, self._identified(day)):
+            return self._books(day, until, with_regret)
+
+    def _books(self, day: date, until: datetime | None, with_regret: bool) -> DayBooks:
         recorded = recorded_day(self.ledger, self.house, day, until)
         twins = Twins(self.ledger, self.house, recorded)
         valuation = twins.valuation
@@ -153,8 +158,17 @@ class Bookkeeper:
 
     def bound(self, day: RecordedDay) -> float:
         """Net cost of the best possible course of a day, with everything known [currency]."""
-        twins = Twins(self.ledger, self.house, day)
-        return twins.bound(twins.valuation)
+        with equipped(self.house.house.devices, self._identified(day.day)):
+            twins = Twins(self.ledger, self.house, day)
+            return twins.bound(twins.valuation)
+
+    def _identified(self, day: date) -> Mapping[str, Mapping[str, Any]]:
+        """The numbers with which the house was last planned that day: its twins are as it was known to be."""
+        entries = [entry for entry in self.ledger.cycles(*local_day(day, self.house)) if entry.whole]
+        found: Mapping[str, Mapping[str, Any]] = (
+            self.ledger.cycle(entries[-1].number).house.get("identified", {}) if entries else {}
+        )
+        return found
 
     def _actual(self, day: RecordedDay, twins: Twins, valuation: Valuation) -> Costs:
         return Costs(bill_of(day), wear_of(self.house.house, day.flows), twins.stored_value(valuation))

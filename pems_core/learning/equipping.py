@@ -1,6 +1,7 @@
 """The devices of a house with the numbers that were identified."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -58,3 +59,15 @@ def equip(devices: Sequence[Device], numbers: Mapping[str, Mapping[str, Any]]) -
             device.equip(rooms_model.with_numbers(spec, numbers[device.name]))
         elif isinstance(spec, HybridInverterSpec):
             device.equip(battery_model.with_numbers(spec, numbers[device.name]))
+
+
+@contextmanager
+def equipped(devices: Sequence[Device], numbers: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Devices with these numbers for a while, and then with those that they had."""
+    before = [(device, device.equipment) for device in devices if isinstance(device, Identifiable)]
+    equip(devices, numbers)
+    try:
+        yield
+    finally:
+        for device, spec in before:
+            device.equip(spec)

@@ -1,11 +1,14 @@
 """A small house that runs in a simulation and is written down, for tests of the ledger and what is made of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pems_core.clock import FastClock
 from pems_core.commands.inputs import GENERATED_START, house_from, scenario_from
+from pems_core.learning.equipping import equip
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.reporting.result import Report
 from pems_core.simulation.experiment import Experiment
@@ -44,12 +47,17 @@ def written(
     baselines: tuple[str, ...] = (),
     seed: int = 1,
     begin: date = GENERATED_START,
+    identified: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Written:
-    """Let the small house live some days from midnight on."""
+    """Let the small house live some days from midnight on.
+
+    :param identified: by device: numbers that it has in place of those of its file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "pems.toml"
     file.write_text(house, encoding="utf-8")
     built = house_from(file)
+    equip(built.house.devices, identified or {})
     scenario, start = scenario_from(built, None, None, days, seed, begin)
     path = folder / "ledger.sqlite3"
     experiment = Experiment(
@@ -63,5 +71,6 @@ def written(
         baselines=baselines,
         with_bound=False,
         ledger=path,
+        identified=identified or {},
     )
     return Written(built, file, scenario, start, experiment.end, path, experiment.run())

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from pems_core.cli import pems
 from pems_core.clock import FastClock
+from pems_core.commands.inputs import house_from
 from pems_core.domain import QUARTER, BadSeries, Horizon, Override, PemsError, Value
 from pems_core.hindsight.bill import Bill, read_bills, reconcile
 from pems_core.hindsight.books import Bookkeeper, DayBooks, combined_error, from_data
@@ -19,6 +20,7 @@ from pems_core.hindsight.replay import replay
 from pems_core.hindsight.savings import Period, gather
 from pems_core.hindsight.twins import RecordedOutlook, Twins
 from pems_core.hindsight.why import explained
+from pems_core.learning.equipping import identified_numbers
 from pems_core.recording.ledger.coding import plain
 from pems_core.recording.ledger.ledger import Ledger, NotRecorded
 from pems_core.simulation.experiment import BASELINES
@@ -91,6 +93,22 @@ def test_rules_leave_what_they_knew_so_that_their_twin_knows_no_more(tmp_path: P
     assert {name: again[name] for name in again.series} == {name: known[name] for name in known.series}
     assert found.error is not None
     assert found.error < 0.03 * found.actual.net
+
+
+def test_twins_are_as_the_house_was_known_to_be_that_day(tmp_path: Path) -> None:
+    """A battery that is older than its file says: with the file's numbers a twin would save what no battery did."""
+    spring = date(2025, 4, 1)
+    new = written(tmp_path / "new", days=1.0, strategy="self_use", begin=spring)
+    numbers = dict(identified_numbers(new.house.equipment["inverter"]), capacity_kwh=4.0)
+    run = written(tmp_path / "older", 1.0, "self_use", begin=spring, identified={"inverter": numbers})
+
+    as_in_file = house_from(run.house_file)
+    before = as_in_file.equipment
+    with run.ledger() as ledger:
+        found = Bookkeeper(ledger, as_in_file, ["self_use"]).books(spring)
+
+    assert found.saved("self_use") == pytest.approx(0.0, abs=0.01 * found.actual.net)
+    assert as_in_file.equipment == before
 
 
 def test_a_planned_day_saves_against_every_baseline_beyond_the_error(books: DayBooks) -> None:

@@ -40,7 +40,7 @@ LEVELS = (0.0, 0.25, 0.5, 0.75)
 FEATURES = (
     "last", "day_before", "week_before", "mean_7", "median_7", "mean_28", "median_28", "low_28", "high_28",
     "median_28_around", "same_weekday", "same_weekday_median", "off_24h", "level_24h", "level_7d",
-    "hour", "weekday", "free", "day_of_year", "temperature_c", "warmer_k",
+    "hour", "weekday", "free", "temperature_c", "warmer_k",
 )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ class Household:
         dates = self.load.first + pd.to_timedelta(days, unit="D")
         free = np.array([date.date() in self.free_days for date in dates], dtype=np.bool_)
         weekday = np.where(free, SUNDAY, dates.day_of_week)
-        return [column.astype(np.float64) for column in (weekday, weekday >= SATURDAY, dates.day_of_year.to_numpy())]
+        return [column.astype(np.float64) for column in (weekday, weekday >= SATURDAY)]
 
     def _warmth(self, places: Places, known: Indices) -> list[Array]:
         if self.temperature is None:

@@ -33,7 +33,6 @@ FEATURES = (
     "before_90", "before_60", "before_30", "given", "after_30", "after_60", "after_90", "given_of_day", "most_of_day",
     "most_14", "mean_7", "given_most_14", "given_mean_7", "ratio_day", "ratio_week", "hour",
 )  # fmt: skip
-"""The day of the year is none of them: in a history of less than a year it has never been seen before."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ DARK_SHARE, DARK_KWH_PER_KW = 0.15, 0.3
 """A day on which less than this share of what was expected came, although something was: snow, an outage, or off."""
 FEATURES = (
     "expected_kw", "clear_kw", "ghi_w_m2", "clearness", "clearness_before", "clearness_after", "clearness_of_day",
-    "temperature_c", "coldest_of_day_c", "zenith_deg", "azimuth_deg", "day_of_year", "yesterday", "last_7_days",
+    "temperature_c", "coldest_of_day_c", "zenith_deg", "azimuth_deg", "yesterday", "last_7_days",
 )  # fmt: skip
 
 
@@ -167,7 +167,6 @@ def _table(roof: Roof, weather: pd.DataFrame, sky: Sky, expected: Array, lately:
         weather["outdoor_temperature_c"].groupby(days).transform("min"),
         sky.position["apparent_zenith"],
         sky.position["azimuth"],
-        index.day_of_year,
         before,
         week,
     ]

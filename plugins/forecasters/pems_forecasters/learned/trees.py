@@ -119,6 +119,9 @@ def grow(
 ) -> Trees:
     """Learn the quantiles of a target from features; rows without a target are left out.
 
+    A history of a year or less has never seen the days of the year that come: trees take a feature that names them for
+    what it is not, and foresee worse with it.
+
     :param weights: how much each row counts.
     :param pace: how much of what is still wrong each tree takes away.
     :raises CannotLearn: if there are fewer than `LEAST_ROWS` rows, or LightGBM is missing.
