@@ -77,6 +77,10 @@ async def test_now_says_what_pems_does_and_why(visit: Open, home: Home) -> None:
     said = await one.text('[data-test="doing"]')
     assert re.search(r"until \d\d:\d\d|reserve|full", said), said
     assert "{" not in said
+    # A house that has just begun has not heard of its battery yet.
+    await one.page.wait_for_function(
+        "document.querySelector('.figure.battery').innerText.match(/\\d/)", timeout=PATIENT_MS
+    )
     soc = home.house.live.truth()["inverter/soc"]
     told = await one.text(".figure.battery")
     assert abs(float(told.split()[0]) - 100 * float(soc)) < 5
