@@ -123,6 +123,13 @@ def test_at_the_time_limit_the_best_so_far_is_given(solver: Solver) -> None:
     assert np.abs(whole - np.round(whole)).max() < 1e-6
 
 
+def test_a_search_has_no_more_time_because_others_went_before(solver: Solver) -> None:
+    for _ in range(5):
+        began = time.perf_counter()
+        assert solver.solve(market_split(), 0.5).status is Status.FEASIBLE
+    assert time.perf_counter() - began < 4.0
+
+
 def test_an_overrun_is_ended_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     solver = GuardedHighs()
     solver.ready()

@@ -62,8 +62,9 @@ class Highs:
             known = highspy.HighsSolution()
             known.col_value = list(start)
             highs.setSolution(known)
-        # The clock of an instance goes on from run to run.
-        highs.setOptionValue("time_limit", highs.getRunTime() + max(0.01, time_limit_s))
+        # The clock of an instance goes on from run to run; a search with whole columns begins one of its own.
+        spent_s = 0.0 if form.whole.any() else highs.getRunTime()
+        highs.setOptionValue("time_limit", spent_s + max(0.01, time_limit_s))
         interior = form.interior and not warm and not form.whole.any()
         highs.setOptionValue("solver", "ipm" if interior else "choose")
         highs.run()
