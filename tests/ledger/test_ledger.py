@@ -34,7 +34,7 @@ from pems_core.domain.plan_json import plan_to_json
 from pems_core.planning.planner import Planner
 from pems_core.recording.ledger import schema
 from pems_core.recording.ledger.ledger import Ledger, NotRecorded
-from pems_core.recording.ledger.measured import Means
+from pems_core.recording.ledger.measured import INTERVAL, Means
 from pems_core.recording.ledger.retention import Retention
 from pems_core.recording.ledger.scribe import Scribe
 from tests.houses import START, battery_at, heating, inverter, rooms_at, small_house
@@ -204,6 +204,33 @@ def test_a_damaged_file_is_set_aside_and_what_can_be_read_of_it_is_taken_over(
     assert "set aside as ledger.sqlite3.damaged-" in alerts[0].text
     assert "rows of it could be read" in alerts[0].text
     assert list(tmp_path.glob("ledger.sqlite3.damaged-*"))
+
+
+@pytest.mark.parametrize("page", ["first", "middle", "last"])
+def test_of_a_damaged_page_of_telemetry_all_others_are_taken_over_at_once(tmp_path: Path, page: str) -> None:
+    """Its rows are numbered by their time: to ask for every microsecond of a page would never end."""
+    count, columns = 1000, {f"series_{k}": k / 3 for k in range(20)}
+    with new_ledger(tmp_path) as ledger:
+        for k in range(count):
+            ledger.add_telemetry(START + k * INTERVAL, INTERVAL, columns)
+    file = tmp_path / "ledger.sqlite3"
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    content = bytearray(file.read_bytes())
+    # A leaf of a table begins with 13, and says how many rows it has.
+    leaves = [k for k in range(0, len(content), 4096) if content[k] == 13 and content[k + 4] > 5]
+    damaged = {"first": leaves[0], "middle": leaves[len(leaves) // 2], "last": leaves[-1]}[page]
+    lost = content[damaged + 4]
+    content[damaged : damaged + 4096] = bytes(4096)
+    file.write_bytes(content)
+
+    with new_ledger(tmp_path) as ledger:
+        left = ledger.telemetry(["series_1"], START, START + count * INTERVAL)
+        [alert] = ledger.alerts
+
+    assert len(left) == count - lost
+    assert f"{count - lost + 1} rows of it could be read" in alert.text
 
 
 def test_a_ledger_of_a_newer_pems_is_left_alone(tmp_path: Path) -> None:
