@@ -139,7 +139,7 @@ def plan_options(solver: SolverSection) -> PlanOptions:
     time_limit_s = CBC_TIME_LIMIT_S if solver.name == "cbc" and not stated else solver.time_limit_s
     return PlanOptions(
         solver=solver.name,
-        limits=SolveLimits(time_limit_s, solver.gap, solver.keep_running_plan),
+        limits=SolveLimits(time_limit_s, solver.gap, solver.keep_running_plan, solver.prove_above),
         path=solver.path,
         length=timedelta(hours=solver.horizon_hours),
         near=timedelta(hours=solver.near_hours),

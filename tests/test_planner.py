@@ -262,6 +262,30 @@ def test_a_large_gain_ends_a_running_plan() -> None:
     assert planner.plan(now.state, now.forecasts).dispatch["inverter.charge_kw"][0] < 0.1
 
 
+def test_a_plan_that_may_be_far_from_the_best_is_proven_more_closely() -> None:
+    """Importing is paid for and the sun shines: in shares, a relaxed inverter does both; no whole state does."""
+    prices = [-2.0, -1.0, 3.0, 3.0]
+    known: dict[str, float | Sequence[float]] = {
+        "import_price_per_kwh": prices,
+        "feed_in_price_per_kwh": [price - 0.5 for price in prices],
+        "pv_kw": 1.0,
+        "base_load_kw": 2.0,
+    }
+    case = small_house({inverter(INVERTER): battery_at(0.5)}, known, steps=4)
+
+    def plan(prove_above: float | None) -> Plan:
+        options = PlanOptions(binary=4 * HOUR, limits=SolveLimits(prove_above=prove_above))
+        return planner_with(replace(case, options=options)).plan(case.state, case.forecasts)
+
+    usual, within, proven = plan(None), plan(100.0), plan(0.1)
+    assert usual.gap is not None
+    assert proven.gap is not None
+    assert usual.gap > 0.5
+    assert within.bound == usual.bound
+    assert proven.gap < 0.02
+    assert proven.dispatch == usual.dispatch
+
+
 @pytest.mark.parametrize("path", ["reduced", "full", "both"])
 def test_each_path_gives_a_checked_plan(path: str) -> None:
     case = small_house({inverter(INVERTER): battery_at(0.5), heating(KITCHEN): rooms_at()}, {"pv_kw": 2.0}, steps=4)

@@ -239,6 +239,9 @@ class SolverSection(Section):
     keep_running_plan: Number = Field(
         0.0, ge=0, description="a new plan has to be cheaper than the running one by more than this [currency]"
     )
+    prove_above: Number | None = Field(
+        None, ge=0, description="a plan that may be this much dearer than the best is proven more closely [currency]"
+    )
     path: Literal["reduced", "full", "both"] = Field("reduced", description="reduced, full or both")
     horizon_hours: Number = Field(48.0, gt=0, le=168, description="how far a plan looks ahead [h]")
     near_hours: Number = Field(12.0, gt=0, description="how long the short steps last [h]")

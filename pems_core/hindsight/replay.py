@@ -98,7 +98,8 @@ def replay(cycle: Cycle, house: HouseFile, guarded: bool = True) -> Replayed:
     :param house: as `house_of` gives it.
     :param guarded: whether the solver runs in a process of its own.
     """
-    options, began = options_of(cycle), perf_counter()
+    then, began = options_of(cycle), perf_counter()
+    options = then.unproven
     if cycle.plan.rung is not Rung.INCUMBENT:
         limit_s = max(PATIENCE_S, options.limits.time_limit_s)
         options = replace(options, limits=replace(options.limits, time_limit_s=limit_s))
@@ -109,15 +110,17 @@ def replay(cycle: Cycle, house: HouseFile, guarded: bool = True) -> Replayed:
     if cycle.plan.reasons:
         site = house.site
         plan = explain(plan, house.house.devices, cycle.state, cycle.forecasts, site.timezone, site.currency)
-    found = differences(plan_to_json(cycle.plan), plan_to_json(plan))
+    # How close a bound was found depends on the speed of the machine; it changes no plan.
+    proven = () if then.limits.prove_above is None else ("bound",)
+    found = differences(plan_to_json(cycle.plan), plan_to_json(plan), proven)
     return Replayed(cycle.number, plan, found, _note(cycle), perf_counter() - began)
 
 
-def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(was: Mapping[str, Any], now: Mapping[str, Any], leave_out: Sequence[str] = ()) -> list[str]:
     """Where two plans differ, as `place: then, now`."""
     found: list[str] = []
     for key in was.keys() | now.keys():
-        if key not in NOT_COMPARED:
+        if key not in {*NOT_COMPARED, *leave_out}:
             found += _differences(key, was.get(key), now.get(key))
     return sorted(found)
 

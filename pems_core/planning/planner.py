@@ -50,6 +50,11 @@ class PlanOptions:
     far_step: timedelta = timedelta(hours=1)
     binary: timedelta = timedelta(hours=6)
 
+    @property
+    def unproven(self) -> "PlanOptions":
+        """The same without a closer bound, which takes seconds and changes no plan."""
+        return replace(self, limits=replace(self.limits, prove_above=None))
+
     def horizon(self, now: datetime) -> Horizon:
         """The grid on which a plan wants its forecasts."""
         return self.reduced_horizon(now) if self.path == "reduced" else self.full_horizon(now)

@@ -18,6 +18,9 @@ from .standard_form import Floats, StandardForm
 SEARCH_SHARE = 0.4
 """Of the time limit: the search seldom finds more after that, and the last relaxation needs its time too."""
 
+PROOF_S = 3.0
+"""A closer bound comes mostly from cuts, found within seconds; the search after them hardly adds to it."""
+
 TOO_FAR_K = 0.2
 """Courses of exchange that end farther apart are not believed."""
 
@@ -31,6 +34,8 @@ class SolveLimits:
     """Stop when no choice of the operating modes can be cheaper by more than this [currency]."""
     keep_running_plan: float = 0.0
     """A new plan has to be cheaper than the running one by more than this [currency]."""
+    prove_above: float | None = None
+    """Of a plan that may be this much dearer than the best, a closer bound is proven [currency]; None: of none."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def solve(compiled: Compiled, solver: Solver, limits: SolveLimits, running: Plan
        within the gap of it, nothing is left to search; else they are branched on, starting from the guess.
        Where relays leave no whole state, states are chosen first, and relays rounded to them.
     4. The switches of the running plan, as far as it reaches, are tried too, and kept if that costs no more.
+    5. Where what was found is far above the bound, whole operating states give a closer one.
 
     Where rooms exchange heat, all this goes along courses of the exchange (:mod:`.exchange`), and the last solution,
     with all switches and heaters held, is one of the whole house again.
@@ -74,10 +80,11 @@ def solve(compiled: Compiled, solver: Solver, limits: SolveLimits, running: Plan
     if kept is not None and kept.objective <= found.objective + limits.keep_running_plan:
         found = kept
     whole = search.whole_house(found)
+    far = limits.prove_above is not None and whole.objective - relaxed.bound > limits.prove_above
     return Solved(
         x=whole.found,
         objective=whole.objective,
-        bound=relaxed.bound,
+        bound=search.closer_bound(rounded, relaxed.bound) if far else relaxed.bound,
         marginal_per_kwh=_marginal(compiled, found.row_duals),
         complete=complete,
         kept=found is kept,
@@ -173,6 +180,17 @@ class _Search:
         solution = self.solver.solve(replace(held, interior=False), max(self.left_s(), 1.0))
         # Without time for it the last course has to do, which is next to it.
         return solution if solution.x is not None else found
+
+    def closer_bound(self, held: StandardForm, bound: float) -> float:
+        """The bound of the whole house with whole operating states, as far as it is found in time.
+
+        :param held: with relays held, which are on in shares here.
+        :param bound: with shares of states, too.
+        """
+        form = self.compiled.form
+        relays = np.setdiff1d(np.flatnonzero(form.whole), np.flatnonzero(held.whole))
+        found = self.solver.solve(form.relaxed(relays), min(self.left_s(), PROOF_S), self.limits.gap)
+        return max(bound, found.bound)
 
     def _settled(self, relaxed: StandardForm) -> Solution:
         """A relaxed form's solution, and its bound; from then on the search goes along the course that it found."""

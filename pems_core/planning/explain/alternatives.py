@@ -50,7 +50,7 @@ class Asked:
 
         :raises NoPlan: if there is none in time.
         """
-        return solve_house(self.house, pinned(self.state, pins), self.forecasts, self.solver, self.options)
+        return solve_house(self.house, pinned(self.state, pins), self.forecasts, self.solver, self.options.unproven)
 
 
 def pinned(state: SiteState, pins: Sequence[Override]) -> SiteState:
