@@ -1,9 +1,10 @@
-"""`python -m grafana [CURRENCY]` writes the files; `python -m grafana pictures` draws them from a simulated week."""
+"""`python -m grafana [CURRENCY [ZONE]]` writes the files; `python -m grafana pictures` draws them from a week."""
 
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .boards import CURRENCY, FOLDER, files
+from .boards import CURRENCY, FOLDER, ZONE, files
 
 
 def main(words: list[str]) -> None:
@@ -12,7 +13,12 @@ def main(words: list[str]) -> None:
 
         draw_all(Path(__file__).parents[1] / "docs" / "images" / "grafana")
         return
-    for name, text in files(*words[:1] or [CURRENCY]).items():
+    currency, zone = (words + [CURRENCY, ZONE][len(words) :])[:2]
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        sys.exit(f"time zone: found {zone!r}; allowed: a name such as {ZONE}, as [site] timezone has it")
+    for name, text in files(currency, zone).items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 
 

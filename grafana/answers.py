@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Ask = Callable[[str], Sequence[Mapping[str, Any]]]
 """Takes a question in InfluxQL, and gives the series of the answer with times in milliseconds."""
@@ -65,7 +66,7 @@ class Viewer:
 
     def answer(self, board: Mapping[str, Any], panel: Mapping[str, Any]) -> Answer:
         """One panel."""
-        since = self.now - length(panel.get("timeFrom") or board["time"]["from"].removeprefix("now-"))
+        since = begin(self.now, panel.get("timeFrom") or board["time"]["from"], ZoneInfo(board["timezone"]))
         courses: list[Course] = []
         columns: list[str] = []
         rows: list[Sequence[Any]] = []
@@ -103,6 +104,21 @@ def _courses(series: Mapping[str, Any], alias: str) -> list[Course]:
         for k, column in enumerate(series["columns"])
         if k > 0
     ]
+
+
+def begin(now: datetime, text: str, zone: ZoneInfo) -> datetime:
+    """From when on somebody looks, as Grafana writes it: so long back, then to the start of that local day or month.
+
+    >>> prague, now = ZoneInfo("Europe/Prague"), datetime(2025, 3, 31, 10, tzinfo=UTC)
+    >>> [f"{begin(now, text, prague):%d.%m. %H:%M}" for text in ("36h", "now/d", "now-6d/d", "now/M")]
+    ['29.03. 22:00', '30.03. 22:00', '24.03. 23:00', '28.02. 23:00']
+    """
+    back, _, rounded = text.removeprefix("now").removeprefix("-").partition("/")
+    if not rounded:
+        return now - length(back)
+    day = now.astimezone(zone).date() - (length(back) if back else timedelta(0))
+    first = {"d": day, "M": day.replace(day=1)}[rounded]
+    return datetime.combine(first, time(0), zone).astimezone(UTC)
 
 
 def length(text: str) -> timedelta:

@@ -21,7 +21,7 @@ from .panels import (
     numbers,
     timeline,
 )
-from .questions import BY_DAY, ask
+from .questions import BY_DAY, WEEK, ask
 
 GRID_CHARGING = {0: ("no", "#2c3235"), 1: ("from the grid", YELLOW)}
 WAYS = (
@@ -39,9 +39,36 @@ def battery() -> Board:
     now = Row(
         6,
         [
-            (dial("State of charge", [ask("battery", "last soc", by=())], "percentunit", SOC_STEPS, back="30m"), 5),
-            (numbers("Charging", [ask("battery", "last status_code", by=())], "none", codes=CHARGING, back="30m"), 5),
-            (numbers("Mode", [ask("battery", "last mode_code", by=())], "none", codes=MODES, back="30m"), 4),
+            (
+                dial(
+                    "State of charge",
+                    [ask("battery", "last soc", by=["device"], called="$tag_device")],
+                    "percentunit",
+                    SOC_STEPS,
+                    back="30m",
+                ),
+                5,
+            ),
+            (
+                numbers(
+                    "Charging",
+                    [ask("battery", "last status_code", by=["device"], called="$tag_device")],
+                    "none",
+                    codes=CHARGING,
+                    back="30m",
+                ),
+                5,
+            ),
+            (
+                numbers(
+                    "Mode",
+                    [ask("battery", "last mode_code", by=["device"], called="$tag_device")],
+                    "none",
+                    codes=MODES,
+                    back="30m",
+                ),
+                4,
+            ),
             (
                 numbers(
                     "Full cycles, last 24 h",
@@ -57,7 +84,7 @@ def battery() -> Board:
             (
                 numbers(
                     "Cells",
-                    [ask("battery", "last temperature_c", by=())],
+                    [ask("battery", "last temperature_c", by=["device"], called="$tag_device")],
                     "celsius",
                     steps=((None, BLUE), (5.0, GREEN), (35.0, ORANGE), (45.0, RED)),
                     decimals=1,
@@ -142,7 +169,7 @@ def battery() -> Board:
                 bars=True,
                 lowest=0,
                 decimals=2,
-                back="7d",
+                back=WEEK,
             ),
             lines(
                 "Energy by day",
@@ -155,7 +182,7 @@ def battery() -> Board:
                 colours={"charged": BATTERY, "of it from the grid": YELLOW, "discharged": HOUSE},
                 bars=True,
                 lowest=0,
-                back="7d",
+                back=WEEK,
             ),
             lines(
                 "Cost of charging from the grid by day",
@@ -163,7 +190,7 @@ def battery() -> Board:
                 CURRENCY,
                 colours={"cost": YELLOW},
                 bars=True,
-                back="7d",
+                back=WEEK,
             ),
         ],
         "Last seven days",

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from .panels import SOURCE, Panel
-from .questions import OF_SITE
+from .questions import OF_SITE, ZONE
 
 TAG = "pems"
 SCHEMA_VERSION = 39
@@ -92,7 +92,9 @@ class Board:
             .description(self.about)
             .tags([TAG])
             .time(f"now-{self.back}", "now")
-            .timezone("browser")
+            # Whoever looks from elsewhere sees the house's own days.
+            .timezone(ZONE)
+            .week_start("monday")
             .refresh(self.refresh)
             .tooltip(model.DashboardCursorSync.CROSSHAIR)
             .editable()

@@ -12,7 +12,7 @@ from .overview import overview
 from .performance import performance
 
 FOLDER = Path(__file__).parent
-CURRENCY = "CZK"
+CURRENCY, ZONE = "CZK", "Europe/Prague"
 """Of the example house."""
 
 
@@ -20,10 +20,15 @@ def boards() -> list[Board]:
     return [overview(), battery(), heating(), export(), performance()]
 
 
-def files(currency: str = CURRENCY) -> Mapping[str, str]:
+def files(currency: str = CURRENCY, zone: str = ZONE) -> Mapping[str, str]:
     """Text of each generated file, by its path below this folder.
 
     :param currency: of the house; units of panels cannot be variables.
+    :param zone: of the house, whose days count; a dashboard's own cannot be one either.
     """
-    made = {f"dashboards/{board.name}.json": board.text().replace("{currency}", currency) for board in boards()}
+    made = {f"dashboards/{board.name}.json": _of_house(board.text(), currency, zone) for board in boards()}
     return {**made, "provisioning/alerting/pems.json": watchers.text()}
+
+
+def _of_house(text: str, currency: str, zone: str) -> str:
+    return text.replace("{currency}", currency).replace("{zone}", zone)

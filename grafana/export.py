@@ -3,7 +3,7 @@
 from .board import Board, Row
 from .overview import CURRENCY, PER_KWH
 from .panels import EXPORTING, GREEN, GREY, ORANGE, RED, SOLD, SUN, lines, log, numbers, timeline
-from .questions import BY_DAY, ask
+from .questions import BY_DAY, WEEK, ask
 
 ALLOWED = {0: ("no", RED), 1: ("yes", GREEN)}
 
@@ -100,7 +100,7 @@ def export() -> Board:
                 CURRENCY,
                 colours={"revenue": GREEN},
                 bars=True,
-                back="7d",
+                back=WEEK,
             ),
             lines(
                 "Fed in by day, of PV",
@@ -112,7 +112,7 @@ def export() -> Board:
                 colours={"PV": SUN, "fed in": SOLD},
                 bars=True,
                 lowest=0,
-                back="7d",
+                back=WEEK,
             ),
         ],
         "Last seven days",

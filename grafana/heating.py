@@ -3,7 +3,7 @@
 from .board import Board, Row
 from .overview import CURRENCY, PER_KWH
 from .panels import BLUE, GREEN, GREY, GRID, HEAT, ON_OFF, RED, YELLOW, bars, lines, log, numbers, timeline
-from .questions import BY_DAY, OF_ROOM, ask
+from .questions import BY_DAY, OF_ROOM, WEEK, ask
 
 BY_ROOM = ["time($__interval)", "room"]
 KELVIN_HOURS = "suffix:K·h"
@@ -124,7 +124,7 @@ def heating() -> Board:
                 right={"at import prices": CURRENCY},
                 bars=True,
                 lowest=0,
-                back="7d",
+                back=WEEK,
             ),
         ],
         "Energy and comfort",

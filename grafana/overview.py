@@ -19,7 +19,7 @@ from .panels import (
     lines,
     numbers,
 )
-from .questions import BY_DAY, OF_BASELINE, SINCE_BEGUN, ask
+from .questions import BY_DAY, OF_BASELINE, SINCE_BEGUN, WEEK, ask
 
 CURRENCY = "suffix:{currency}"
 PER_KWH = "suffix:{currency}/kWh"
@@ -57,14 +57,20 @@ def overview() -> Board:
             ),
             numbers(
                 "Battery",
-                [ask("battery", "last status_code", by=())],
+                [ask("battery", "last status_code", by=["device"], called="$tag_device")],
                 "none",
                 "What the battery does now.",
                 codes=CHARGING,
                 back="30m",
                 links=link("battery"),
             ),
-            numbers("Inverter mode", [ask("battery", "last mode_code", by=())], "none", codes=MODES, back="30m"),
+            numbers(
+                "Inverter mode",
+                [ask("battery", "last mode_code", by=["device"], called="$tag_device")],
+                "none",
+                codes=MODES,
+                back="30m",
+            ),
             numbers(
                 "Feeding in",
                 [ask("export", "last state_code", by=())],
@@ -179,7 +185,7 @@ def overview() -> Board:
                 colours={"PV": SUN, "house": HOUSE, "from the grid": GRID, "into the grid": SOLD},
                 bars=True,
                 lowest=0,
-                back="7d",
+                back=WEEK,
             ),
             lines(
                 "Bill and savings by day",
@@ -196,7 +202,7 @@ def overview() -> Board:
                 CURRENCY,
                 colours={"bill": GRID, "saved": GREEN},
                 bars=True,
-                back="7d",
+                back=WEEK,
             ),
         ],
         "Last seven days",

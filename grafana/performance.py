@@ -19,7 +19,7 @@ from .panels import (
     numbers,
     timeline,
 )
-from .questions import BY_DAY, SINCE_BEGUN, ask
+from .questions import BY_DAY, MONTH, SINCE_BEGUN, WEEK, ask
 
 SUCCESS = ((None, RED), (0.9, ORANGE), (0.97, GREEN))
 REGRET = {"forecast": BLUE, "model": PURPLE, "execution": ORANGE, "override": YELLOW}
@@ -97,7 +97,7 @@ def performance() -> Board:
                 CURRENCY,
                 colours={"arbitrage": YELLOW, "heating shifted": HEAT, "feeding in": GREEN},
                 bars=True,
-                back="7d",
+                back=WEEK,
             ),
         ],
         "Strategy",
@@ -124,7 +124,7 @@ def performance() -> Board:
                     colours=REGRET,
                     bars=True,
                     stacked=True,
-                    back="30d",
+                    back=MONTH,
                     nothing="worked out by night, for the day before",
                 ),
                 18,

@@ -9,11 +9,16 @@ OF_SITE = '"site" =~ /^$site$/'
 OF_ROOM = '"room" =~ /^$room$/'
 OF_BASELINE = '"baseline" =~ /^$baseline$/'
 BY_INTERVAL = "time($__interval)"
-BY_DAY = "time(1d, -1h)"
-"""Days of Central European winter time: InfluxDB's own days are in UTC."""
-SINCE_BEGUN = {"day": "24h", "week": "7d", "month": "31d"}
-"""Figures of a period stand at its start: of the running one that is no further back, of the one before it is. At the
-end of summer time there is none for an hour."""
+BY_DAY = "time(1d)"
+"""Local days of the house, those of 23 and 25 hours too: InfluxDB's own days are in UTC."""
+ZONE = "{zone}"
+"""Stands for the time zone of the house until files are made."""
+WEEK = "now-6d/d"
+"""Today and the six days before it, each whole: the oldest would otherwise be what is left of it."""
+MONTH = "now-29d/d"
+SINCE_BEGUN = {"day": "now/d", "week": WEEK, "month": "now/M"}
+"""Figures of a period stand at its start: of the running one that is no further back, of the one before it is. The last
+Monday, or today, is among the last seven days, whichever day a browser begins weeks with."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def ask(
     text += f" GROUP BY {', '.join(groups)}" if groups else ""
     times = any(name.startswith("time(") for name in by)
     text += f" fill({fill or 'none'})" if times else ""
-    return Question(f"{text} {tail}".rstrip(), called, table)
+    days = f"tz('{ZONE}')" if BY_DAY in by else ""
+    return Question(" ".join(part for part in (text, tail, days) if part), called, table)
 
 
 def _column(measurement: str, one: str | tuple[str, str]) -> str:

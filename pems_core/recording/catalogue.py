@@ -305,7 +305,7 @@ MONEY = Measurement(
             CURRENCY,
             "Σ (discharge - charge from the grid) · import price - charge of PV · feed-in price, at least 0",
         ),
-        Metric("heating_shift", CURRENCY, "Σ heating · (mean import price of the day (UTC) - import price)"),
+        Metric("heating_shift", CURRENCY, "Σ heating · (mean import price of the local day - import price)"),
         Metric("export_revenue", CURRENCY, "Σ feed-in · feed-in price"),
         Metric("self_consumption_share", SHARE, "1 - feed-in / PV"),
         Metric("self_sufficiency_share", SHARE, "1 - import / load"),

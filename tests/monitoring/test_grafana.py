@@ -7,19 +7,22 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from grafana import schema
+from grafana.__main__ import main as write
 from grafana.answers import Answer, Viewer, read
 from grafana.boards import FOLDER, boards, files
 from grafana.filled import fill, viewer
 from grafana.watchers import WATCHERS, at_all_sites
 from grafana.week import DAYS, END, LOST, Week
 from pems_core.domain import HOUR, QUARTER
-from pems_core.recording.catalogue import BY_NAME
+from pems_core.recording.catalogue import BY_NAME, FLOWS
 from tests.databases import InfluxDb
 from tests.test_docs import ROOT, anchors
 
@@ -254,6 +257,42 @@ def test_energy_by_day_is_that_of_the_simulated_house(looked: Looked) -> None:
 def test_a_day_in_grafana_is_a_day_in_the_house(looked: Looked) -> None:
     times = looked.panel("overview", "Energy by day").courses[0].times
     assert [at.hour for at in times] == [23] * DAYS
+
+
+@pytest.mark.parametrize(
+    ("sunday", "hours"),
+    [(date(2025, 3, 30), 23), (date(2025, 10, 26), 25)],
+    ids=["clocks go forward", "clocks go back"],
+)
+@pytest.mark.parametrize("later", [0, 5], ids=["that evening", "five days later"])
+def test_a_day_in_grafana_is_a_day_in_the_house_when_clocks_change(
+    influxdb: InfluxDb, sunday: date, hours: int, later: int
+) -> None:
+    """Each day is whole, also the oldest, and has as many hours as clocks give it."""
+    prague = ZoneInfo("Europe/Prague")
+    now = datetime.combine(sunday + timedelta(days=later), time(20), prague).astimezone(UTC)
+    begin = now - 10 * 24 * HOUR
+    ends = [begin + k * QUARTER for k in range(1, round((now - begin) / QUARTER) + 1)]
+    server = fill(influxdb.url, [FLOWS.point(at, "reference", {}, {"pv_kwh": 0.25}) for at in ends])
+    looking = Viewer(server.ask, now, {"site": ["reference"], "room": [], "baseline": ["self_use"]})
+    board = committed("overview")
+    [panel] = [panel for panel in board["panels"] if panel["title"] == "Energy by day"]
+    pv = next(course for course in looking.answer(board, panel).courses if course.name == "PV")
+    days = [sunday + timedelta(days=later - k) for k in range(6, -1, -1)]
+    assert [at.astimezone(prague) for at in pv.times] == [datetime.combine(day, time(0), prague) for day in days]
+    *whole, today = pv.values
+    assert whole == [hours if day == sunday else 24 for day in days[:-1]]
+    assert today == 20.25 + (hours - 24 if later == 0 else 0)
+    server.close()
+
+
+def test_files_are_of_the_currency_and_the_days_of_a_house() -> None:
+    for path, text in files("EUR", "Europe/Lisbon").items():
+        assert "CZK" not in text, path
+        assert "Prague" not in text, path
+        assert path.startswith("provisioning") or '"timezone": "Europe/Lisbon"' in text
+    with pytest.raises(SystemExit, match="found 'Europe/Lisbonne'; allowed: a name such as Europe/Prague"):
+        write(["EUR", "Europe/Lisbonne"])
 
 
 def test_what_is_said_of_today_is_not_of_yesterday(looked: Looked) -> None:
