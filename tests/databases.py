@@ -80,6 +80,7 @@ index-version = "inmem"
 [http]
 bind-address = "127.0.0.1:{port}"
 log-enabled = false
+auth-enabled = {with_users}
 [monitor]
 store-enabled = false
 """
@@ -90,10 +91,12 @@ class InfluxDb(Server):
 
     ping = "/ping"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, with_users: bool = False) -> None:
         super().__init__(folder)
         self._config = folder / "influxdb.conf"
-        self._config.write_text(INFLUXDB_CONFIG.format(folder=folder, port=self.port, rpc=free_port()))
+        self._config.write_text(
+            INFLUXDB_CONFIG.format(folder=folder, port=self.port, rpc=free_port(), with_users=str(with_users).lower())
+        )
 
     def command(self) -> list[str]:
         return [program("influxd"), "-config", str(self._config)]
@@ -105,6 +108,11 @@ class InfluxDb(Server):
             return []
         assert "error" not in result, result
         return list(result.get("series", []))
+
+    def tell(self, what: str, **query: str) -> None:
+        """Have it do something."""
+        address = f"{self.url}/query?{urllib.parse.urlencode({'q': what, **query})}"
+        urllib.request.urlopen(address, b"", timeout=30).close()  # noqa: S310 - of this machine
 
     def counted(self, measurement: str, field: str) -> int:
         """How many points have a field."""

@@ -12,7 +12,7 @@ from pems_core.commanding.store import Store
 from pems_core.config import InfluxSection
 from pems_core.domain import QUARTER, ConfigError, floor_time
 from pems_core.recording.influx import Influx, read_history
-from pems_core.recording.influx.history import OWN
+from pems_core.recording.influx.history import own
 
 from .options import house_option
 from .run import blueprint_of
@@ -35,17 +35,18 @@ def history(house: Path, from_influxdb: bool, days: int) -> None:
             section = blueprint.config.get(InfluxSection)
             if section is None:
                 raise ConfigError(["influxdb: missing; --from-influxdb needs this section, see pems.example.toml"])
-            click.echo(f"{_take(store, section.beside(blueprint.beside), days)} quarter hours were taken")
+            taken = _take(store, blueprint.house.site.name, section.beside(blueprint.beside), days)
+            click.echo(f"{taken} quarter hours were taken")
         show(store.history(days))
 
 
-def _take(store: Store, section: InfluxSection, days: int) -> int:
+def _take(store: Store, site: str, section: InfluxSection, days: int) -> int:
     """Keep what the database has and the store has not; how many quarter hours that were."""
     until = floor_time(store.clock.now(), QUARTER)
     since = until - timedelta(days=days)
     server = Influx(section)
     try:
-        found = read_history(server, since, until, section.history or OWN)
+        found = read_history(server, since, until, section.history or own(site))
     finally:
         server.close()
     known = store.history(days)

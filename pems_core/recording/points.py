@@ -26,7 +26,7 @@ def as_lines(points: Iterable[Point]) -> list[str]:
     >>> as_lines([Point("battery", datetime(2025, 1, 1, tzinfo=UTC), {"site": "home"}, {"soc": 0.5, "mode": "hold"})])
     ['battery,site=home mode="hold",soc=0.5 1735689600000']
     """
-    return [_line(point) for point in points if point.fields]
+    return [line for point in points if point.fields and (line := _line(point))]
 
 
 def _line(point: Point) -> str:
@@ -35,8 +35,13 @@ def _line(point: Point) -> str:
 
     said = influxdb_client.Point(point.measurement).time(point.time, influxdb_client.WritePrecision.MS)
     for name, tag in point.tags.items():
-        said.tag(name, tag)
+        said.tag(name, _one_line(tag))
     for name, value in point.fields.items():
         # Always a float: a field that was once written as 21 takes 21.5 no more.
-        said.field(name, value if isinstance(value, str) else float(value))
+        said.field(name, _one_line(value) if isinstance(value, str) else float(value))
     return str(said.to_line_protocol())
+
+
+def _one_line(text: str) -> str:
+    """A text that is one line, in letters that can be sent: what somebody wrote or a device said may be neither."""
+    return " ".join(text.encode(errors="replace").decode().splitlines())

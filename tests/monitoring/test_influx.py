@@ -1,6 +1,7 @@
 """The way to a real InfluxDB 1.6 and a real VictoriaMetrics (v2 write API), whatever becomes of them."""
 
 import gzip
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -19,8 +21,9 @@ from pems_core.commanding.store import Store
 from pems_core.config import HistoryMapping, InfluxSection, parse_config
 from pems_core.config.core import CORE_SECTIONS
 from pems_core.domain import HOUR, QUARTER, ConfigError, floor_time
-from pems_core.recording.catalogue import BATTERY, FLOWS
+from pems_core.recording.catalogue import BATTERY, EVENTS, FLOWS
 from pems_core.recording.influx import Buffer, Influx, InfluxWriter, NotTaken, read_history
+from pems_core.recording.influx.history import own
 from pems_core.recording.points import Point, Value, as_lines
 from tests.brokers import free_port
 from tests.databases import InfluxDb, VictoriaMetrics
@@ -197,6 +200,105 @@ def test_a_point_that_is_refused_is_set_aside_and_holds_up_no_other(influxdb: In
     to.close(10)
 
 
+def test_texts_of_several_lines_and_broken_letters_are_points_like_others(influxdb: InfluxDb, tmp_path: Path) -> None:
+    """An error's text has lines, and JSON can carry half a letter: one such point ended the way of all points."""
+    tags = {"kind": "override", "severity": "info", "place": "a\nb", "phase": "begun"}
+    said = ["two\nlines", "half a letter \ud800", 'quoted " and \\']
+    events = [EVENTS.point(START + k * STEP, "home", tags, {"text": text}) for k, text in enumerate(said)]
+    nothing = BATTERY.point(START, "home", {"device": "inverter"}, {"soc": math.nan})
+    to = writer(version_1(influxdb.url), tmp_path)
+    # Beside a point that is refused a batch is halved: what is one point must be one line.
+    to.put([point(1), *events, nothing, point(2)])
+    wait_for(lambda: to.waiting == 0, "the points are not taken")
+    to.put([Point("battery", START, {"site": "home", "device": "inverter"}, {"soc": "full"}), *events])
+    wait_for(lambda: to.waiting == 0, "the points are not taken")
+    assert [alert.text.split(",")[0] for alert in to.alerts] == ["1 points were not taken"]
+    to.close(10)
+    [series] = influxdb.ask('SELECT "text" FROM "events"')
+    assert [text for _, text in series["values"]] == ["two lines", "half a letter ?", 'quoted " and \\']
+    assert influxdb.counted("battery", "soc") == 2
+
+
+def test_a_point_that_cannot_be_written_is_counted_and_costs_no_other(influxdb: InfluxDb, tmp_path: Path) -> None:
+    to = writer(version_1(influxdb.url), tmp_path)
+    broken: Any = {"soc": object()}
+    to.put([Point("battery", START, {"site": "home", "device": "inverter"}, broken)])
+    to.put(point(k) for k in range(10))
+    wait_for(lambda: influxdb.counted("battery", "soc") == 10, "the others are not taken")
+    assert "1 points were lost, that cannot be written; the last: TypeError" in to.alerts[0].text
+    to.close(10)
+
+
+def test_a_refused_point_on_a_full_disk_holds_up_no_other(influxdb: InfluxDb, tmp_path: Path) -> None:
+    (tmp_path / "refused.txt").mkdir()  # nothing can be written there, as on a full disk
+    to = writer(version_1(influxdb.url), tmp_path)
+    to.put([point(0), Point("battery", START, {"site": "home", "device": "inverter"}, {"soc": "full"}), point(1)])
+    wait_for(lambda: to.waiting == 0 and to.alerts, "the points are not taken")
+    to.put([point(2)])
+    wait_for(lambda: influxdb.counted("battery", "soc") == 3, "no point is taken any more")
+    assert ["1 points were not taken" in alert.text for alert in to.alerts] == [True]
+    to.close(10)
+
+
+def test_points_wait_on_the_disk_until_a_connection_can_be_made(influxdb: InfluxDb, tmp_path: Path) -> None:
+    """Such as while the file of an authority is not there yet."""
+    authority = tmp_path / "ca.pem"
+
+    def make() -> Influx:
+        authority.read_text()
+        return Influx(version_1(influxdb.url))
+
+    clock = SystemClock()
+    buffer = Buffer(tmp_path / "influxdb.sqlite3", clock, 1e6)
+    to = InfluxWriter(make, buffer, clock, tmp_path / "refused.txt", flush_every_s=0.05, retry_most_s=0.3).start()
+    to.put([point(0)])
+    wait_for(lambda: to.alerts, "nobody says that there is no connection")
+    assert "ca.pem" in to.alerts[0].text
+    assert "points wait on the disk" in to.alerts[0].text
+    authority.touch()
+    wait_for(lambda: to.waiting == 0, "the point is not taken")
+    assert not to.alerts
+    to.close(10)
+    assert influxdb.counted("battery", "soc") == 1
+
+
+def test_what_is_in_memory_at_the_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Event()
+    monkeypatch.setattr(Buffer, "add", lambda *_: disk.wait())
+    to = writer(version_1(f"http://127.0.0.1:{free_port()}"), tmp_path)
+    to.put([point(0)])
+    wait_for(lambda: not to._queue, "the first point is not taken from memory")
+    to.put(point(k) for k in range(1, 8))
+    to.close(0.1)
+    assert "7 points were in memory at the end, and are lost" in caplog.text
+    disk.set()
+    to.close(10)
+
+
+def test_a_user_that_may_only_read_and_write_is_enough(tmp_path: Path) -> None:
+    database = InfluxDb(tmp_path, with_users=True)
+    database.start()
+    try:
+        database.tell("CREATE USER admin WITH PASSWORD 'all' WITH ALL PRIVILEGES")
+        for said in ("CREATE DATABASE pems", "CREATE USER pems WITH PASSWORD 'some'", "GRANT ALL ON pems TO pems"):
+            database.tell(said, u="admin", p="all")
+        user = 'version = 1\nretention_days = 800\nuser = "pems"\npassword = { env = "PASSWORD" }'
+        house = f'{HOUSE}url = "{database.url}"\n{user}'
+        for given, there in (("some", True), ("wrong", False)):
+            section = parse_config(house, CORE_SECTIONS, {"PASSWORD": given})[InfluxSection]
+            (tmp_path / given).mkdir()
+            to = writer(section, tmp_path / given)
+            to.put(point(k) for k in range(10))
+            wait_for(lambda to=to: to.waiting == 0 or to.alerts, "nothing becomes of the points")
+            assert (to.waiting == 0) is there
+            assert there or "401 authorization failed; points wait" in to.alerts[0].text
+            to.close(10)
+    finally:
+        database.kill()
+
+
 def test_a_full_buffer_loses_the_oldest_and_says_how_many(tmp_path: Path) -> None:
     buffer = Buffer(tmp_path / "buffer.sqlite3", SystemClock(), most_bytes=3000)
     for k in range(300):
@@ -275,6 +377,17 @@ def test_reads_back_what_pems_wrote(influxdb: InfluxDb, tmp_path: Path) -> None:
     # Load less heating, at each moment.
     assert list(frame["base_load_kw"].round(9)) == [2.0] * 8
     assert "ghi_w_m2" not in frame or frame["ghi_w_m2"].isna().all()
+
+
+def test_two_houses_in_one_database_learn_each_from_its_own(influxdb: InfluxDb) -> None:
+    server = Influx(version_1(influxdb.url))
+    server.prepare()
+    ends = [START + k * QUARTER for k in range(4)]
+    for site, pv_kw in (("home", 1.0), ("cottage", 5.0)):
+        server.write("\n".join(as_lines(FLOWS.point(at, site, {}, {"pv_kw": pv_kw}) for at in ends)))
+    for site, pv_kw in (("home", 1.0), ("cottage", 5.0)):
+        assert list(read_history(server, START, START + HOUR, own(site))["pv_kw"]) == [pv_kw] * 4
+    server.close()
 
 
 def test_starts_from_an_existing_installation_by_its_own_names(influxdb: InfluxDb) -> None:

@@ -23,6 +23,11 @@ OWN = (
 """Where PEMS itself writes the series that it learns from."""
 
 
+def own(site: str) -> Sequence[HistoryMapping]:
+    """Where PEMS writes those of one house: others may write into the same database."""
+    return [entry.model_copy(update={"tags": {"site": site}}) for entry in OWN]
+
+
 def read_history(
     server: Influx, since: datetime, until: datetime, mapping: Sequence[HistoryMapping] = OWN
 ) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from pems_core.domain import PemsError
 REFUSED = (400, 413, 422)
 """By these a server says that it will never take what it was sent."""
 FORBIDDEN = (401, 403)
+SERVERS_OWN = 500
+"""From here on a server tells of faults of its own."""
 
 MILLISECONDS: Any = "ms"
 """A word of the write API, which the client's own type does not show."""
@@ -86,7 +88,7 @@ class Influx:
             if fault.status in FORBIDDEN:
                 raise NotTaken(f"{self._section.url}: {_said(fault)}") from fault
             return f"{self._section.url} answers, and does not say whether {name} is there: {_said(fault)}"
-        except (HTTPError, OSError) as fault:
+        except (HTTPError, OSError, ValueError) as fault:
             raise Away(f"{self._section.url}: {fault}") from fault
         return f"{self._section.url}: {name} is there" if there else f"{self._section.url}: {name} is made by pems run"
 
@@ -133,7 +135,8 @@ class Influx:
         try:
             answer = json.loads(self._call("GET", "/query", query, None))
         except ApiException as fault:
-            raise NotTaken(f"{self._section.url}: {_said(fault)}") from fault
+            kind = Away if fault.status >= SERVERS_OWN else NotTaken
+            raise kind(f"{self._section.url}: {_said(fault)}") from fault
         except (HTTPError, OSError, ValueError) as fault:
             raise Away(f"{self._section.url}: {fault}") from fault
         result = answer["results"][0]
@@ -151,7 +154,9 @@ class Influx:
                 self._call("POST", "/query", {"q": f"CREATE {policy}"}, b"")
                 self._call("POST", "/query", {"q": f"ALTER {policy}"}, b"")
         except ApiException as fault:
-            raise Away(f"{self._section.url}: {_said(fault)}") from fault
+            # A user that may only read and write leaves this to the one who runs it; a write tells whether it may that.
+            if fault.status not in FORBIDDEN:
+                raise Away(f"{self._section.url}: {_said(fault)}") from fault
         except (HTTPError, OSError) as fault:
             raise Away(f"{self._section.url}: {fault}") from fault
 

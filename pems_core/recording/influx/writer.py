@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -81,6 +82,9 @@ class InfluxWriter:
         self._refused = Losses(clock, PLACE, Severity.WARNING, self._say_refused)
         self._why = ""
         """What was said of the last point that was refused."""
+        self._defective = Losses(clock, PLACE, Severity.CRITICAL, self._say_defective)
+        self._unsaid = ""
+        """Why the last of them could not be said in the server's language."""
         self._crashed: Alert | None = None
         self._waiting = buffer.points_after(0)
 
@@ -108,6 +112,8 @@ class InfluxWriter:
         self._ending.set()
         self._wake.set()
         self._thread.join(within_s)
+        if self._queued:
+            log.error("%d points were in memory at the end, and are lost: the disk did not take them", self._queued)
 
     @property
     def waiting(self) -> int:
@@ -117,14 +123,17 @@ class InfluxWriter:
     @property
     def alerts(self) -> Sequence[Alert]:
         own = [alert for alert in (self._away, self._crashed) if alert is not None]
-        return [*own, *self._refused.alerts, *self._lost.alerts, *self._buffer.alerts]
+        of_points = (self._refused, self._defective, self._lost)
+        return [*own, *(alert for losses in of_points for alert in losses.alerts), *self._buffer.alerts]
+
+    def _say_defective(self, count: int) -> str:
+        return f"{count} points were lost, that cannot be written; the last: {self._unsaid}"
 
     def _say_refused(self, count: int) -> str:
         return f"{count} points were not taken, see {self._refused_file}; the last: {self._why}"
 
     def _run(self) -> None:
         try:
-            self._server = self._make()
             while not self._ending.is_set():
                 self._wake.wait(self._flush_every_s)
                 self._wake.clear()
@@ -155,12 +164,21 @@ class InfluxWriter:
             self._waiting += len(points)
             with self._counting:
                 self._queued -= len(points)
-            lines += as_lines(points)
+            lines += self._lines(points)
             if len(lines) >= BATCH_POINTS:
                 self._buffer.add(lines)
                 lines = []
         if lines:
             self._buffer.add(lines)
+
+    def _lines(self, points: Sequence[Point]) -> list[str]:
+        try:
+            return as_lines(points)
+        except Exception as error:  # a defect in these costs none of the others
+            log.exception("points are lost")
+            self._unsaid = f"{type(error).__name__}: {error}"
+            self._defective.add(len(points))
+            return []
 
     def _send_some(self) -> bool:
         """Send the oldest points; true if there may be more to send."""
@@ -173,6 +191,10 @@ class InfluxWriter:
             self._deliver(batch.lines)
         except Away as fault:
             self._failed(str(fault))
+            return False
+        except Exception as error:  # such as a certificate that is not there; the points wait, and nothing ends
+            log.exception("nothing could be sent to InfluxDB")
+            self._failed(f"{type(error).__name__}: {error}")
             return False
         self._failures, self._away = 0, None
         if self._came_back():
@@ -193,14 +215,14 @@ class InfluxWriter:
 
     def _begin_again(self) -> None:
         """From the oldest that is kept: a server that died may have lost all of it."""
-        assert self._server is not None
         self._sent, self._prepared = 0, False
         self._settling.clear()
-        self._broken_off = self._server.broken_off
+        self._broken_off = self._server.broken_off if self._server is not None else 0
 
     def _prepare(self) -> None:
         if not self._prepared:
-            assert self._server is not None
+            if self._server is None:
+                self._server = self._make()
             self._server.prepare()
             self._prepared = True
 
@@ -220,10 +242,11 @@ class InfluxWriter:
     def _set_aside(self, line: str, why: str) -> None:
         self._why = why
         self._refused.add()
-        if self._refused_file.exists() and self._refused_file.stat().st_size > MOST_REFUSED_BYTES:
-            return
-        with self._refused_file.open("a", encoding="utf-8") as file:
-            file.write(f"# {why}\n{line}\n")
+        with suppress(OSError):  # a full disk keeps no point that nobody would take, and is told elsewhere
+            if self._refused_file.exists() and self._refused_file.stat().st_size > MOST_REFUSED_BYTES:
+                return
+            with self._refused_file.open("a", encoding="utf-8") as file:
+                file.write(f"# {why}\n{line}\n")
 
     def _failed(self, fault: str) -> None:
         """The server is away: begin again from the oldest that is kept once it is back."""
