@@ -13,6 +13,7 @@ from pems_core.domain import (
     GridSpec,
     HybridInverterSpec,
     NoPlan,
+    Override,
     Plan,
     Rung,
     SiteState,
@@ -273,17 +274,19 @@ def test_a_plan_that_may_be_far_from_the_best_is_proven_more_closely() -> None:
     }
     case = small_house({inverter(INVERTER): battery_at(0.5)}, known, steps=4)
 
-    def plan(prove_above: float | None) -> Plan:
+    def plan(prove_above: float | None, state: SiteState = case.state) -> Plan:
         options = PlanOptions(binary=4 * HOUR, limits=SolveLimits(prove_above=prove_above))
-        return planner_with(replace(case, options=options)).plan(case.state, case.forecasts)
+        return planner_with(replace(case, options=options)).plan(state, case.forecasts)
 
     usual, within, proven = plan(None), plan(100.0), plan(0.1)
+    by_hand = replace(case.state, overrides=(Override("inverter", "grid_export", True, START, START + HOUR, "ann"),))
     assert usual.gap is not None
     assert proven.gap is not None
     assert usual.gap > 0.5
     assert within.bound == usual.bound
     assert proven.gap < 0.02
     assert proven.dispatch == usual.dispatch
+    assert plan(0.1, by_hand).bound == plan(None, by_hand).bound
 
 
 @pytest.mark.parametrize("path", ["reduced", "full", "both"])

@@ -113,7 +113,8 @@ class Planner:
     def _fresh(self, state: SiteState, forecasts: Forecasts) -> Plan:
         """The plan of the path that is configured; of both, the one that costs less when it is carried out."""
         began = perf_counter()
-        options = self.options
+        # Who has set something by hand waits for what it costs.
+        options = self.options.unproven if state.overrides else self.options
         plans: list[tuple[float, Plan]] = []
         faults: list[str] = []
         if options.path in ("reduced", "both"):
