@@ -204,11 +204,11 @@ PLAN_REALITY = Measurement(
 COMMANDS = Measurement(
     "commands",
     "One command, from being wished to its end",
-    "as it ends; time is when it was queued",
+    "as it ends; time is when it was queued, a millisecond later for each before it of the same control",
     (
         Metric("action", TEXT, "what the device was told, in the words of its transport"),
         Metric("success", SWITCH, "1 if it was acked or read back, or its effect was seen; 0 if it failed or expired"),
-        Metric("response_s", "s", "from being queued to the answer"),
+        Metric("response_s", "s", "from being queued to being acked or read back, or to its effect"),
         Metric("stage", TEXT, "the stage that it reached"),
         Metric("stage_code", "0 to 4", "0 failed or expired, 1 sent, 2 acked, 3 read back, 4 effect seen"),
         Metric("reason", TEXT, "why it was told"),

@@ -320,6 +320,13 @@ def test_a_full_buffer_loses_the_oldest_and_says_how_many(tmp_path: Path) -> Non
     buffer.close()
 
 
+def test_every_millisecond_is_a_time_of_its_own() -> None:
+    times = [START + k * timedelta(milliseconds=1) for k in range(1000)]
+    lines = as_lines(BATTERY.point(at, "home", {"device": "inverter"}, {"soc": 0.5}) for at in times)
+    first = round(START.timestamp() * 1000)
+    assert [int(line.split()[-1]) for line in lines] == [first + k for k in range(1000)]
+
+
 def test_points_stay_in_order(tmp_path: Path) -> None:
     buffer = Buffer(tmp_path / "buffer.sqlite3", SystemClock(), most_bytes=1e6)
     for k in range(200):

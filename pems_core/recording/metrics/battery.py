@@ -73,7 +73,7 @@ def planned_soc(moment: Moment, name: str) -> float | None:
     """State of charge that the plan has for now: on the line between the ends of its steps."""
     report = moment.report
     levels = report.plan.levels.get(f"{name}.soc") if report else None
-    if report is None or levels is None:
+    if report is None or levels is None or moment.now >= report.plan.horizon.end:
         return None
     horizon = report.plan.horizon
     t = horizon.step_at(moment.now)

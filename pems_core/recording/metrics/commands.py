@@ -4,15 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pems_core.domain import Command, Equipment, HeatingSpec, HybridInverterSpec, Receipt, Stage
+from pems_core.domain import Command, Equipment, HeatingSpec, HybridInverterSpec, Receipt, Stage, floor_time
 from pems_core.recording.catalogue import COMMANDS
-from pems_core.recording.points import Point
+from pems_core.recording.points import MILLISECOND, Point
 
 from .moment import Household
 
 MOST_KNOWN = 2000
 """Commands whose further stages are waited for."""
 CODES = {Stage.SENT: 1, Stage.ACKED: 2, Stage.READBACK_OK: 3, Stage.EFFECT_OK: 4}
+Place = tuple[str, str, datetime]
+"""Of a point: device, control, and a time in whole milliseconds."""
 EXPORT_CONTROLS = ("grid_export", "export_limit_kw")
 
 
@@ -21,7 +23,8 @@ class CommandTimes:
     """Makes a point of each command, and makes it anew when the command comes further."""
 
     household: Household
-    _queued: dict[str, datetime] = field(default_factory=dict)
+    _queued: dict[str, tuple[datetime, Place]] = field(default_factory=dict)
+    _taken: set[Place] = field(default_factory=set)
     _answered_s: dict[str, float] = field(default_factory=dict)
 
     def points(self, receipts: Iterable[Receipt]) -> Iterator[Point]:
@@ -31,21 +34,34 @@ class CommandTimes:
                 self._remember(receipt)
             elif receipt.stage is not Stage.SUPERSEDED and receipt.command.id in self._queued:
                 # What something newer was wished for neither succeeded nor failed.
-                yield self._point(receipt, self._queued[receipt.command.id])
+                yield self._point(receipt, *self._queued[receipt.command.id])
 
     def _remember(self, receipt: Receipt) -> None:
-        self._queued[receipt.command.id] = receipt.at
+        self._forget(receipt.command.id)
+        self._queued[receipt.command.id] = receipt.at, self._place(receipt)
         if len(self._queued) > MOST_KNOWN:
-            oldest = next(iter(self._queued))
-            del self._queued[oldest]
-            self._answered_s.pop(oldest, None)
+            self._forget(next(iter(self._queued)))
 
-    def _point(self, receipt: Receipt, queued: datetime) -> Point:
+    def _forget(self, command: str) -> None:
+        if command in self._queued:
+            self._taken.discard(self._queued.pop(command)[1])
+            self._answered_s.pop(command, None)
+
+    def _place(self, receipt: Receipt) -> Place:
+        """A place of its own: a mode is told in several commands at once, of which only the last would be left."""
+        command, at = receipt.command, floor_time(receipt.at, MILLISECOND)
+        while (place := (command.device, command.control, at)) in self._taken:
+            at += MILLISECOND
+        self._taken.add(place)
+        return place
+
+    def _point(self, receipt: Receipt, queued: datetime, place: Place) -> Point:
         command, code = receipt.command, CODES.get(receipt.stage, 0)
-        if code:
+        if code > CODES[Stage.SENT]:
+            # That it has gone out is no answer.
             self._answered_s.setdefault(command.id, (receipt.at - queued).total_seconds())
         return COMMANDS.point(
-            queued,
+            place[2],
             self.household.site,
             {"device": command.device, "control": command.control, "kind": self._kind(command)},
             {

@@ -80,6 +80,6 @@ def price_points(moment: Moment) -> Iterator[Point]:
 def marginal_value_per_kwh(moment: Moment) -> float | None:
     """What one more kWh in the house would cost now, as the plan in force has it."""
     plan = moment.report.plan if moment.report else None
-    if plan is None or not plan.marginal_value_per_kwh:
+    if plan is None or not plan.marginal_value_per_kwh or moment.now >= plan.horizon.end:
         return None
     return plan.marginal_value_per_kwh[plan.horizon.step_at(moment.now)]

@@ -89,9 +89,9 @@ class Moment:
         return value if isinstance(value, str | bool) else None
 
     def expected(self, series: str, at: datetime | None = None) -> float | None:
-        """What the last cycle expects of a series, such as a price, now or at another time."""
+        """What the last cycle expects of a series, such as a price, now or at another time that it looked ahead to."""
         forecasts = self.report.forecasts if self.report else None
-        if forecasts is None or series not in forecasts.series:
+        if forecasts is None or series not in forecasts.series or (at or self.now) >= forecasts.horizon.end:
             return None
         return forecasts[series][forecasts.horizon.step_at(at or self.now)]
 

@@ -70,11 +70,9 @@ class SystemGauge:
 
 
 def data_age_points(moment: Moment) -> Iterator[Point]:
-    """One point for each device that was ever read."""
+    """One point for each device; one that was never read since PEMS began may be lost all the same."""
     for name in moment.household.equipment:
         read = [r for point, r in moment.readings.points.items() if point.startswith(f"{name}/")]
-        if not read:
-            continue
         ages_s = [(moment.now - r.measured_at).total_seconds() for r in read]
         quantities_s = [age for age, r in zip(ages_s, read, strict=True) if r.unit]
         yield DATA_AGE.point(
@@ -82,7 +80,7 @@ def data_age_points(moment: Moment) -> Iterator[Point]:
             moment.site,
             {"device": name},
             {
-                "newest_s": max(0.0, min(ages_s)),
+                "newest_s": max(0.0, min(ages_s)) if ages_s else None,
                 "oldest_s": max(0.0, *quantities_s) if quantities_s else None,
                 "doubtful": float(sum(r.quality is not Quality.GOOD for r in read)),
                 "lost": float(name in moment.state.faults),
