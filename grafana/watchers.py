@@ -46,7 +46,7 @@ WATCHERS = (
     Watcher(
         "unwell",
         "PEMS is not well",
-        ask("system", "last healthy", by=()),
+        ask("system", "last healthy", by=["site"]),
         ("lt", 1),
         5,
         "critical",
@@ -55,7 +55,7 @@ WATCHERS = (
     Watcher(
         "critical",
         "Critical alerts are in force",
-        ask("system", "last alerts_critical", by=()),
+        ask("system", "last alerts_critical", by=["site"]),
         ("gt", 0),
         1,
         "critical",
@@ -64,18 +64,17 @@ WATCHERS = (
     Watcher(
         "lost",
         "A device is lost",
-        ask("data_age", "max lost", by=()),
+        ask("data_age", "last lost", by=["site", "device"]),
         ("gt", 0),
         5,
         "critical",
-        "See which on the performance dashboard.",
+        "It is named by the alert's label device.",
         "device-lost",
-        300,
     ),
     Watcher(
         "below-plan",
         "Plans do not come from the solver",
-        ask("optimizer", "last rung_code", by=()),
+        ask("optimizer", "last rung_code", by=["site"]),
         ("gt", 1),
         30,
         "warning",
@@ -86,7 +85,7 @@ WATCHERS = (
     Watcher(
         "plan-age",
         "The plan is old",
-        ask("system", "last plan_age_s", by=()),
+        ask("system", "last plan_age_s", by=["site"]),
         ("gt", 10800),
         5,
         "warning",
@@ -96,7 +95,7 @@ WATCHERS = (
     Watcher(
         "commands",
         "Commands fail",
-        ask("commands", "mean success", by=()),
+        ask("commands", "mean success", by=["site"]),
         ("lt", 0.8),
         60,
         "warning",
@@ -107,7 +106,7 @@ WATCHERS = (
     Watcher(
         "comfort",
         "Rooms are not comfortable",
-        ask("heating", "sum violation_kh", by=()),
+        ask("heating", "sum violation_kh", by=["site"]),
         ("gt", 10),
         30,
         "warning",
@@ -118,7 +117,7 @@ WATCHERS = (
     Watcher(
         "disk",
         "The disk is nearly full",
-        ask("system", "last disk_free_mb", by=()),
+        ask("system", "last disk_free_mb", by=["site"]),
         ("lt", 500),
         10,
         "warning",
@@ -128,7 +127,7 @@ WATCHERS = (
     Watcher(
         "waiting",
         "Points wait for the database",
-        ask("system", "last points_waiting", by=()),
+        ask("system", "last points_waiting", by=["site"]),
         ("gt", 20000),
         15,
         "warning",

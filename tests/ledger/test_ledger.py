@@ -233,6 +233,60 @@ def test_of_a_damaged_page_of_telemetry_all_others_are_taken_over_at_once(tmp_pa
     assert f"{count - lost + 1} rows of it could be read" in alert.text
 
 
+def test_a_cycle_has_its_house_also_when_the_file_could_not_be_written_or_was_begun_anew(
+    tmp_path: Path, report: CycleReport
+) -> None:
+    file = tmp_path / "ledger.sqlite3"
+    with new_ledger(tmp_path) as ledger, sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger.add_house("as it was told", {"files": {}})
+        ledger.add_cycle(report)
+        other.execute("COMMIT")
+        assert ledger.flush()
+        assert ledger.cycle(1).fingerprint == "as it was told"
+        # As after a damaged table of houses, of which nothing could be taken over.
+        other.execute("DELETE FROM houses")
+        assert ledger.cycle(ledger.add_cycle(at(report, QUARTER))).fingerprint == "as it was told"
+
+
+def test_forecasts_of_a_cycle_that_is_kept_whole_are_kept_though_they_begin_before_it(
+    tmp_path: Path, report: CycleReport
+) -> None:
+    moment = timedelta(milliseconds=300)
+    later = replace(report, state=replace(report.state, now=report.state.now + moment))
+    with new_ledger(tmp_path, Retention(detail=1.0)) as ledger:
+        ledger.add_cycle(report)
+        ledger.add_cycle(later)
+        ledger.add_cycle(at(report, DAY + moment / 2))
+        assert ledger.cycle(2).forecasts == later.forecasts
+
+
+def test_the_ledger_is_written_once_it_can_be_opened(
+    tmp_path: Path, report: CycleReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pems_core.recording.ledger.scribe.IDLE_S", 0.05)
+    held = [True]
+
+    def opened() -> Ledger:
+        if held:
+            raise StoreUnreadable("database is locked")
+        return new_ledger(tmp_path)
+
+    scribe = Scribe(opened, FastClock(START))
+    scribe.hand(lambda ledger: ledger.add_cycle(report))
+    deadline = time.monotonic() + 20
+    while not scribe.alerts and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [alert.text for alert in scribe.alerts] == ["nothing is recorded: database is locked"]
+    held.clear()
+    while scribe.alerts and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not scribe.alerts
+    assert scribe.close(20.0)
+    with Ledger(tmp_path / "ledger.sqlite3", FastClock(START)) as ledger:
+        assert len(ledger.cycles(START, START + DAY)) == 1
+
+
 def test_a_ledger_of_a_newer_pems_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "ledger.sqlite3") as connection:
         connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")

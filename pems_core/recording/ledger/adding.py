@@ -15,7 +15,11 @@ from .coding import MICROSECOND, doubles, lengths_text, micros, packed, plain, r
 from .file import LedgerFile
 from .retention import Retention
 
-ADD_CYCLE = "INSERT OR REPLACE INTO cycles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD_HOUSE = "INSERT OR IGNORE INTO houses (fingerprint, sections) VALUES (?, ?)"
+ADD_CYCLE = (
+    "INSERT OR REPLACE INTO cycles VALUES "
+    "(?, ?, ifnull((SELECT id FROM houses WHERE fingerprint = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 ADD_FORECAST = (
     "INSERT INTO forecasts (cycle, at, series, source, issued, means, quantiles) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
@@ -31,7 +35,7 @@ class Adding(LedgerFile):
 
     def __init__(self, path: Path, clock: Clock, *, writing: bool = False, retention: Retention | None = None) -> None:
         super().__init__(path, clock, writing=writing, retention=retention)
-        self._house: tuple[int, str] | None = None
+        self._house: tuple[str, bytes] | None = None
         self._words: dict[str, str] = {}
         rows = self._database.read("SELECT number, at, cost FROM cycles ORDER BY number DESC LIMIT 1")
         self._last: tuple[int, int, float] = rows[0] if rows else (0, 0, 0.0)
@@ -43,14 +47,8 @@ class Adding(LedgerFile):
 
         :param house: plain data: `files` (name and text of each), `options` of the plans, `versions` of the solvers.
         """
-        self._database.write(
-            Statement(
-                "INSERT OR IGNORE INTO houses (fingerprint, sections) VALUES (?, ?)", (fingerprint, packed(house))
-            ),
-            lasting=False,
-        )
-        rows = self._database.read("SELECT id FROM houses WHERE fingerprint = ?", (fingerprint,))
-        self._house = (rows[0][0] if rows else 0, fingerprint)
+        self._house = fingerprint, packed(house)
+        self._database.write(Statement(ADD_HOUSE, self._house), lasting=False)
 
     def add_cycle(self, report: CycleReport, why: Sequence[str] = ()) -> int:
         """Keep a cycle, all of it or nothing; returns its number."""
@@ -72,7 +70,7 @@ class Adding(LedgerFile):
         row = (
             number,
             at,
-            self._house[0] if self._house else 0,
+            self._house[0] if self._house else "",
             str(plan.rung),
             plan.cost,
             plan.bound,
@@ -91,7 +89,9 @@ class Adding(LedgerFile):
             for name, forecast in report.forecasts.series.items()
         ]  # fmt: skip
         receipts = [self._receipt(receipt) for receipt in report.receipts]
-        self._database.write(Statement(ADD_CYCLE, row), *forecasts, *receipts, lasting=False)
+        # With each cycle anew: where the file was renewed meanwhile, or could not be written, its house is not there.
+        houses = [Statement(ADD_HOUSE, self._house)] if self._house else []
+        self._database.write(*houses, Statement(ADD_CYCLE, row), *forecasts, *receipts, lasting=False)
         self._last, self._begins = (number, at, plan.cost), begins
         self._thin(report.state.now)
         return number

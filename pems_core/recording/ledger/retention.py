@@ -9,9 +9,10 @@ from pems_core.commanding.database import Statement
 from .coding import MICROSECOND, micros
 
 KEEP_HOURLY = (
-    "DELETE FROM forecasts WHERE at < ? AND cycle NOT IN "
-    "(SELECT min(number) FROM cycles WHERE at < ? GROUP BY at / 3600000000)"
+    "DELETE FROM forecasts WHERE at < ?1 AND cycle < (SELECT ifnull(min(number), 1e18) FROM cycles WHERE at >= ?1) "
+    "AND cycle NOT IN (SELECT min(number) FROM cycles WHERE at < ?1 GROUP BY at / 3600000000)"
 )
+"""Forecasts begin moments before their cycle: those of one that is kept whole stay."""
 BEGINS = {"cycles": "at", "forecasts": "at", "telemetry": "start", "changes": "at", "commands": "at", "events": "at"}
 
 
@@ -31,6 +32,6 @@ class Retention:
         detail, oldest = (micros(now) - timedelta(days=days) // MICROSECOND for days in (self.detail, self.all))
         return [
             Statement("UPDATE cycles SET inputs = NULL, plan = NULL WHERE at < ? AND inputs IS NOT NULL", (detail,)),
-            Statement(KEEP_HOURLY, (detail, detail)),
+            Statement(KEEP_HOURLY, (detail,)),
             *(Statement(f"DELETE FROM {table} WHERE {at} < ?", (oldest,)) for table, at in BEGINS.items()),  # noqa: S608
         ]

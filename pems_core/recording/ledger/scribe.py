@@ -37,6 +37,7 @@ class Scribe:
         self._why = ""
         """What was wrong with the last entry that could not be written."""
         self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
 
     def hand(self, work: Work) -> None:
         """Have something written; returns at once."""
@@ -63,6 +64,7 @@ class Scribe:
         if self._thread is None:
             return True
         deadline = monotonic() + within_s
+        self._closing.set()
         try:
             self._work.put(None, timeout=within_s)
         except Full:
@@ -72,8 +74,8 @@ class Scribe:
 
     def _run(self) -> None:
         try:
-            with self._open() as ledger:
-                self._ledger = ledger
+            with self._opened() as ledger:
+                self._ledger, self._ended = ledger, None
                 while (work := self._next(ledger)) is not None:
                     self._do(work, ledger)
         except PemsError as fault:
@@ -82,6 +84,19 @@ class Scribe:
             # What happens is not recorded then, and the house goes on.
             log.exception("the ledger failed")
             self._end(f"{type(error).__name__}: {error}")
+
+    def _opened(self) -> Ledger:
+        """The ledger as soon as it can be opened: somebody else may hold it, or it may be made readable.
+
+        :raises PemsError: if it cannot until the end.
+        """
+        while True:
+            try:
+                return self._open()
+            except PemsError as fault:
+                self._end(str(fault))
+                if self._closing.wait(IDLE_S):
+                    raise
 
     def _next(self, ledger: Ledger) -> Work | None:
         while True:
@@ -99,7 +114,8 @@ class Scribe:
             self._failed.add()
 
     def _end(self, fault: str) -> None:
-        self._ended = Alert(Severity.WARNING, PLACE, f"nothing is recorded: {fault}", self._clock.now())
+        since = self._ended.since if self._ended else self._clock.now()
+        self._ended = Alert(Severity.WARNING, PLACE, f"nothing is recorded: {fault}", since)
 
     def _say_failed(self, count: int) -> str:
         return f"{count} entries are lost; the last: {self._why}"
