@@ -277,3 +277,26 @@ class TestGiven:
         at_midnight = model.predict(supplied, early)[:, 1]
         truth = supplied.measured.at(later.day, later.slot)
         assert np.mean(np.abs(model.predict(supplied, later)[:, 1] - truth)) < np.mean(np.abs(at_midnight - truth))
+
+    def test_sun_after_dull_weeks_is_bounded_by_what_was_learned_and_not_by_these_weeks(self) -> None:
+        """A supplier who says half; forecasters are shown the last weeks, models learn from all."""
+        index = hours(121)
+        sun = np.clip(np.sin((index.hour.to_numpy() - 5) * np.pi / 14), 0, None) * (index.hour < 19)
+        day = np.arange(len(index)) // 24
+        said = pd.Series(1.5 * sun * np.where((day >= 80) & (day < 120), 0.2, 0.6 + 0.4 * (day % 2 == 0)), index=index)
+        came = (2 * said).where(day < 120)
+        whole = Days.of(said[day < 120], "UTC", HOUR)
+        model = given.Correction.from_json(given.train(given.Supplied(whole, whole.of_the_same(came))).as_json())
+        assert model.most_kw == pytest.approx(float(came.max()))
+        shown = Days.of(said[day >= 85], "UTC", HOUR)
+        supplied = given.Supplied(shown, shown.of_the_same(came[day >= 85]))
+        tomorrow = issued(shown, 35, 36, 1)
+        found = model.predict(supplied, tomorrow)[:, 1]
+        assert found[tomorrow.day == 35].max() > 1.2 * float(said.max())
+
+    def test_what_is_learned_until_a_day_knows_nothing_of_the_most_after_it(self) -> None:
+        index = hours(60)
+        sun = np.clip(np.sin((index.hour.to_numpy() - 5) * np.pi / 14), 0, None) * (index.hour < 19)
+        said = pd.Series(sun * np.where(np.arange(len(index)) // 24 < 50, 1.0, 3.0), index=index)
+        days = Days.of(said, "UTC", HOUR)
+        assert given.train(given.Supplied(days, days.of_the_same(said)), 50).most_kw == pytest.approx(1.0, rel=0.05)

@@ -1,5 +1,6 @@
 """A learner in its place among the forecasters: with the version in use, and beside it a new one that is tried."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
@@ -13,6 +14,9 @@ from pems_core.protocols import Forecaster, Learner
 from .care import turn
 from .monitor import stored_as, who_of
 from .registry import BrokenModel, ModelRegistry, Stage, Version
+
+TRIED_WITHIN_S = 10.0
+"""A version that is tried or judged and answers later has not answered: who is in use must still be in time."""
 
 
 @runtime_checkable
@@ -34,6 +38,7 @@ class Versioned:
 
     :param learner: stays without a model; copies of it adopt versions.
     :param trial_share: share of days on which a version on trial is used.
+    :param tried_within_s: what a version may take beside the one in use, and on its own days [s].
     """
 
     learner: LearningForecaster
@@ -43,6 +48,7 @@ class Versioned:
     tried: Adopted | None = None
     before: Adopted | None = None
     on_trial: bool = False
+    tried_within_s: float = TRIED_WITHIN_S
     _zone: ZoneInfo = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +79,8 @@ class Versioned:
         if chosen is self.tried:
             found: Mapping[str, Forecast] = {}
             with suppress(Exception):
-                found = await _foreseen(chosen, horizon, state, history)
+                async with asyncio.timeout(self.tried_within_s):
+                    found = await _foreseen(chosen, horizon, state, history)
             if found or self.used is None:
                 return found
             chosen = self.used
@@ -86,9 +93,10 @@ class Versioned:
             if adopted is None:
                 continue
             said: Mapping[str, Forecast] = {}
-            # A version that fails has foreseen nothing, which is judged.
+            # A version that fails or is late has foreseen nothing, which is judged.
             with suppress(Exception):
-                said = await _foreseen(adopted, horizon, state, history)
+                async with asyncio.timeout(self.tried_within_s):
+                    said = await _foreseen(adopted, horizon, state, history)
             who = who_of(adopted.number)
             found |= {stored_as(series, who, self.model): forecast for series, forecast in said.items()}
         return found

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pems_forecasters.learned.forecasters import LearnedLoad
 
-from pems_core.domain import Forecast, History, Horizon, Learned, SiteState
+from pems_core.domain import QUARTER, Forecast, History, Horizon, Learned, SiteState
 from pems_core.learning.care import Terms, turn
 from pems_core.learning.registry import Stage
-from pems_core.learning.versioned import Adopted
+from pems_core.learning.versioned import Adopted, Versioned
 
 from .lived import BEGIN, LOAD, PRAGUE, Habit, Weeks, household
 
@@ -228,3 +229,29 @@ def test_stands_in_the_registry_from_before_there_were_stages(tmp_path: Path) ->
         tried = house.registry.tried(LOAD)
         assert tried is not None
         assert tried.version.number == 2
+
+
+class Asleep(Habit):
+    """Versions that never answer if they foresee more than a household can use."""
+
+    async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        if self.evening_kw is not None and self.evening_kw > 100:
+            await asyncio.Event().wait()
+        return await super().forecast(horizon, state, history)
+
+
+def adopted(number: int, evening_kw: float) -> Adopted:
+    return Adopted(number, Asleep(evening_kw=evening_kw))
+
+
+def test_a_version_that_never_answers_costs_neither_those_beside_it_nor_the_one_in_use() -> None:
+    horizon, state, history = Horizon.uniform(BEGIN, QUARTER, 4), SiteState(BEGIN, {}), History(pd.DataFrame())
+    whole = Versioned(Asleep(), PRAGUE, 1.0, adopted(1, 1.5), adopted(2, 999.0), on_trial=True, tried_within_s=0.05)
+
+    async def asked() -> tuple[Mapping[str, Forecast], Mapping[str, Forecast]]:
+        async with asyncio.timeout(20):
+            return await whole.forecast(horizon, state, history), await whole.beside(horizon, state, history)
+
+    used, beside = asyncio.run(asked())
+    assert used[LOAD].source == "habit, version 1"
+    assert list(beside) == [f"{LOAD}@version 1"]

@@ -48,7 +48,12 @@ class Supplied:
 
     @cached_property
     def most_kw(self) -> float:
-        return float(np.nanmax([1e-3, *(of_known(np.nanmax, days.values) for days in (self.measured, self.given))]))
+        return self.most_until(self.given.count)
+
+    def most_until(self, end: int) -> float:
+        """The most that was given or came on the days before one [kW]."""
+        both = (self.measured.values[:end], self.given.values[:end])
+        return float(np.nanmax([1e-3, *(of_known(np.nanmax, values) for values in both)]))
 
     @cached_property
     def _by_day(self) -> Mapping[str, Array]:
@@ -105,6 +110,8 @@ class Correction:
     """What was learned of who supplies the forecast.
 
     :param level: how much of what the last hour was off by is taken to last.
+    :param most_kw: the most that was given or came on the days that it was learned from: the last weeks of a winter
+        do not tell what the roof can give.
     """
 
     trees: Trees
@@ -112,6 +119,7 @@ class Correction:
     stretch: tuple[float, float] = (1.0, 1.0)
     mae_kw: Mapping[str, float] = field(default_factory=dict)
     """Of what was given and of what was made of it, on days that it was not learned from, where something was given."""
+    most_kw: float = 0.0
 
     @property
     def better(self) -> bool:
@@ -124,7 +132,8 @@ class Correction:
         point = middle + self.level * _off_now(self.trees, supplied, places)
         below, above = self.stretch[0] * (middle - lower), self.stretch[1] * (upper - middle)
         found = np.stack([point - below, point, point + above], axis=1)
-        return np.asarray(np.clip(np.where(supplied.dark(places)[:, None], 0.0, found), 0.0, supplied.most_kw))
+        most_kw = max(self.most_kw, supplied.most_kw)
+        return np.asarray(np.clip(np.where(supplied.dark(places)[:, None], 0.0, found), 0.0, most_kw))
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -132,12 +141,15 @@ class Correction:
             "level": self.level,
             "stretch": list(self.stretch),
             "mae_kw": dict(self.mae_kw),
+            "most_kw": self.most_kw,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         stretch = (data["stretch"][0], data["stretch"][1])
-        return cls(Trees.from_json(data["trees"]), data["level"], stretch, dict(data["mae_kw"]))
+        # Versions of before did not keep the most.
+        most_kw = float(data.get("most_kw", 0.0))
+        return cls(Trees.from_json(data["trees"]), data["level"], stretch, dict(data["mae_kw"]), most_kw)
 
 
 def train(supplied: Supplied, until_day: int | None = None) -> Correction:
@@ -167,7 +179,8 @@ def train(supplied: Supplied, until_day: int | None = None) -> Correction:
     level = min(LEVELS, key=lambda level: mae(middle + level * off))
     point = middle + level * off
     stretch = widening(point - (middle - lower), point, point + (upper - middle), truth)
-    return Correction(_grow(supplied, end), level, stretch, {"given": mae(given), "corrected": mae(point)})
+    errors = {"given": mae(given), "corrected": mae(point)}
+    return Correction(_grow(supplied, end), level, stretch, errors, supplied.most_until(end))
 
 
 def _grow(supplied: Supplied, end: int) -> Trees:
