@@ -130,9 +130,12 @@ class _Review:
         since = self._day(tried.in_shadow_since)
         found = self.judged.compared(mine, rival, since)
         worse = self.judged.compared(rival, mine, since)
-        if found.days < LEAST_DAYS:
+        # By the days of the other: one that hardly answers has none, and nothing is learned while it is tried.
+        if self.judged.days(rival, since) < LEAST_DAYS:
             return
         answered = self.judged.answered(mine, rival, since)
+        if found.days < LEAST_DAYS and answered >= LEAST_ANSWERS:
+            return
         if answered < LEAST_ANSWERS:
             self._tell(number, Stage.SET_ASIDE, f"it answered {answered:.0%} of the times that {rival} did")
         elif worse.surely_better:

@@ -76,6 +76,14 @@ class Judged:
         days = by_day[["error", "error_other"]].mean()[by_day.size() >= LEAST_FORECASTS_A_DAY]
         return compared(days["error"].tolist(), days["error_other"].tolist())
 
+    def days(self, who: str, since: pd.Timestamp) -> int:
+        """Days that begin after a moment, and of which one has foreseen enough to be judged."""
+        frame = self._ahead(who)
+        if frame is None:
+            return 0
+        counts = frame[frame["day"] > since].groupby("day").size()
+        return int((counts >= LEAST_FORECASTS_A_DAY).sum())
+
     def answered(self, who: str, other: str, since: pd.Timestamp) -> float:
         """In which share of the moments at which another foresaw something this one did too."""
         frames = [self.errors.get(name) for name in (who, other)]

@@ -255,3 +255,18 @@ def test_a_version_that_never_answers_costs_neither_those_beside_it_nor_the_one_
     used, beside = asyncio.run(asked())
     assert used[LOAD].source == "habit, version 1"
     assert list(beside) == [f"{LOAD}@version 1"]
+
+
+class Silent(Habit):
+    """Versions that have no answer if they foresee more than a household can use."""
+
+    async def forecast(self, horizon: Horizon, state: SiteState, history: History) -> Mapping[str, Forecast]:
+        return {} if self.evening_kw and self.evening_kw > 100 else await super().forecast(horizon, state, history)
+
+
+def test_a_version_that_has_no_answer_is_set_aside_so_that_another_can_be_learned(tmp_path: Path) -> None:
+    with weeks(tmp_path, learner=Silent(), days=20, every=timedelta(days=7)) as house:
+        shadow(house, add(house, 999.0, 0), 0)
+        house.live(0, 15)
+        assert house.story[:3] == [(1, "shadow"), (1, "set aside"), (2, "shadow")]
+        assert "answered 0% of the times" in house.registry.story(LOAD)[1].why
