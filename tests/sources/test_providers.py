@@ -213,6 +213,14 @@ async def test_bright_sky_labels_the_energy_of_an_hour_by_its_start() -> None:
     assert said.step == HOUR
 
 
+async def test_bright_sky_says_nothing_of_an_hour_that_a_missing_row_ends() -> None:
+    answer = samples.bright_sky(BEGIN, 6)
+    del answer["weather"][2]
+    said = BrightSky(49.2, 16.6).read(answer, NOW).frame
+    assert said["ghi_w_m2"].tolist() == pytest.approx([10.0, float("nan"), 40.0, 50.0, float("nan")], nan_ok=True)
+    assert said["outdoor_temperature_c"].iloc[:3].tolist() == pytest.approx([10.5, float("nan"), 13.5], nan_ok=True)
+
+
 async def test_met_norway_gives_hours_as_far_as_it_has_them() -> None:
     async with Provider(lambda _: samples.met_norway(BEGIN, 12)).running() as there:
         said = await MetNorway(49.2, 16.6, url=there.url).fetch(NOW)

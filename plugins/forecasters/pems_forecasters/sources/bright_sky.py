@@ -60,11 +60,14 @@ class BrightSky:
         except (ValueError, TypeError) as error:
             raise NoAnswer(f"{self.name}: a timestamp is not ISO 8601: {error}") from None
         frame = pd.DataFrame([dict(row) for row in rows]).set_axis(index, axis=0).sort_index()
+        # Where a row is missing, the next one ends another hour.
+        followed = pd.Series(frame.index).diff().shift(-1).eq(pd.Timedelta(HOUR)).to_numpy()
         series = {}
         for key, (name, scale) in INSTANTS.items():
             if key in frame:
                 instants = pd.to_numeric(frame[key], errors="coerce") * scale
-                series[name] = ((instants + instants.shift(-1)) / 2).tolist()
+                series[name] = ((instants + instants.shift(-1)) / 2).where(followed).tolist()
         if "solar" in frame:
-            series["ghi_w_m2"] = (pd.to_numeric(frame["solar"], errors="coerce").shift(-1) * W_PER_KW).tolist()
+            energy = pd.to_numeric(frame["solar"], errors="coerce").shift(-1)
+            series["ghi_w_m2"] = (energy * W_PER_KW).where(followed).tolist()
         return vintage(self.name, now, pd.DatetimeIndex(frame.index), series, HOUR)
