@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pems_core.config import LearningSection
-from pems_core.domain import CycleReport, Equipment, Forecasts, History, SiteState
+from pems_core.domain import CycleReport, Equipment, Forecasts, History, PemsError, SiteState
 from pems_core.forecasting.chain import ask
 from pems_core.learning.device_models import DeviceModel, in_force
 from pems_core.learning.equipping import identified_numbers
@@ -108,11 +108,8 @@ class Learning:
             return
         self._beside_at = now.date(), now.hour
         horizon, history = report.forecasts.horizon, await self.history()
-        found = {
-            name: forecast
-            for learner in self.learners
-            for name, forecast in (await learner.beside(horizon, report.state, history)).items()
-        }
+        said = await asyncio.gather(*(learner.beside(horizon, report.state, history) for learner in self.learners))
+        found = {name: forecast for one in said for name, forecast in one.items()}
         learned = {series for learner in self.learners for series in learner.series}
         others = [f for f in self.live.site.forecasters if not isinstance(f, Versioned) and learned & set(f.series)]
         answer = await ask(others, horizon, report.state, history)
@@ -138,9 +135,16 @@ class Learning:
         return [one.fault for one in found if one.fault]
 
     def _judged(self) -> Sequence[str]:
-        models = [*(learner.model for learner in self.learners), *(model.model for model in self.devices)]
-        known = {model: self.registry.health(model) for model in models}
-        return [f"{model}: {health.fault}" for model, health in known.items() if health is not None and health.fault]
+        faults = []
+        for model in (*(learner.model for learner in self.learners), *(model.model for model in self.devices)):
+            try:
+                health = self.registry.health(model)
+            except PemsError as broken:
+                faults.append(f"{model}: {broken}")
+                continue
+            if health is not None and health.fault:
+                faults.append(f"{model}: {health.fault}")
+        return faults
 
     async def _learn(self) -> None:
         """Judge, learn and identify in a process of its own, which may take its time and must not take the engine's."""

@@ -14,7 +14,7 @@ from pems_core.clock import FastClock
 from pems_core.domain import QUARTER, History, Learned, PvArray
 from pems_core.forecasting.sun import Sky, pv_kw
 from pems_core.learning.battery_model import numbers_of
-from pems_core.learning.registry import ModelRegistry
+from pems_core.learning.registry import DATABASE, ModelRegistry
 from pems_core.learning.training import train
 from pems_core.recording.ledger.ledger import Ledger
 from pems_core.recording.ledger.records import Cycle
@@ -67,6 +67,23 @@ async def test_a_model_answers_and_is_done_without_and_told_when_its_file_breaks
             await wait_for(lambda: "weather services" in source_of_pv(running), 60.0)
             told = [alert.text for alert in running.engine.live.alerts.own if alert.place == "learning"]
     assert "pv_kw-1.json: found another checksum" in told[0]
+
+
+async def test_a_registry_that_cannot_be_read_costs_its_models_and_no_plan(start_engine: Start, tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "state" / "models")
+    train([LearnedPv(ROOF)], half_of_physics(), registry, START)
+    registry.use("pv_kw", 1, START, "tester", "it is good")
+    (registry.folder / DATABASE).write_bytes(b"no database " * 500)
+    async with Provider(world()).running() as there:
+        options = asking(there)
+        options["more"] += ARRAY
+        async with start_engine(**options) as running:
+            await wait_for(lambda: "weather services" in source_of_pv(running), 60.0)
+            alerts = running.engine.live.alerts.own
+            told = [alert.text for alert in alerts if alert.place == "learning"]
+            crashed = [alert.text for alert in alerts if "begins anew" in alert.text or "crash" in alert.text]
+    assert "models.sqlite3: file is not a database; models cannot be used" in told[0]
+    assert crashed == []
 
 
 async def test_a_supplied_forecast_of_pv_is_asked_for_and_used(start_engine: Start) -> None:
