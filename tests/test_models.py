@@ -27,7 +27,7 @@ from pems_core.domain import (
     SiteState,
     floor_time,
 )
-from pems_core.learning.registry import BrokenModel, ModelRegistry, NoSuchModel, Stage
+from pems_core.learning.registry import DATABASE, BrokenModel, ModelRegistry, NoSuchModel, Stage
 from pems_core.learning.training import follow, train, why_learn
 from pems_core.learning.versioned import Versioned
 
@@ -132,6 +132,21 @@ class TestRegistry:
         assert numbers[0] == 1
         assert len(numbers) <= 12
         assert len(list(registry.folder.glob("load-*.json"))) == len(numbers)
+
+    @pytest.mark.parametrize("broken", [b"no database " * 500, None], ids=["not one", "a page of it"])
+    def test_a_damaged_registry_is_set_aside_and_begun_anew(
+        self, registry: ModelRegistry, broken: bytes | None
+    ) -> None:
+        for _ in range(3):
+            registry.use("load", registry.add("load", learned(0.3), NOW).number, NOW, "tester", "reason " * 400)
+        assert registry.renewed(NOW) == ""
+        path = registry.folder / DATABASE
+        whole = path.read_bytes()
+        path.write_bytes(broken or whole[:4096] + b"\xff" * 4096 + whole[8192:])
+        assert "is set aside as models.sqlite3.damaged-" in registry.renewed(NOW)
+        assert registry.models() == []
+        assert registry.add("load", learned(0.2), NOW).number == 1
+        assert len(list(registry.folder.glob("models.sqlite3.damaged-*"))) == 1
 
     def test_names_the_versions_there_are(self, registry: ModelRegistry) -> None:
         registry.add("load", learned(0.3), NOW)

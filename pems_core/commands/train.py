@@ -89,6 +89,8 @@ def _learn(
 ) -> None:
     section, registry, now = blueprint.config[LearningSection], blueprint.models, blueprint.clock.now()
     terms = Terms(section.shadow_days, section.trial_days)
+    if said := registry.renewed(now):
+        click.echo(said, err=True)
     if due:
         for line in judge(learners, registry, past, now, blueprint.house.site.timezone, terms):
             click.echo(line)

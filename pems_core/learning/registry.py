@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -112,6 +112,25 @@ class ModelRegistry:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def renewed(self, now: datetime) -> str:
+        """Set a damaged database aside, so that models are learned anew; what was done, empty if nothing."""
+        path = self.folder / DATABASE
+        if not path.exists():
+            return ""
+        try:
+            with closing(sqlite3.connect(path, timeout=BUSY_S)) as database:
+                found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.OperationalError:
+            # Somebody holds it, or it may not be read: that passes, or is mended by a person.
+            return ""
+        except sqlite3.DatabaseError as damage:
+            found = str(damage)
+        if found == "ok":
+            return ""
+        aside = path.with_name(f"{DATABASE}.damaged-{now:%Y%m%dT%H%M%SZ}")
+        path.replace(aside)
+        return f"{path} was damaged ({found}) and is set aside as {aside.name}; all models are learned anew"
 
     def add(self, model: str, learned: Learned, made_at: datetime) -> Version:
         """Keep a new version; it is not used before `use` says so."""
