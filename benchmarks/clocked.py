@@ -73,13 +73,20 @@ def cpu_s() -> float:
 def running_children() -> list[str]:
     """Process ids of the programs that this process has started."""
     lists = Path("/proc/self/task").glob("*/children")
-    return [pid for found in lists for pid in found.read_text(encoding="ascii").split()]
+    return [pid for found in lists for pid in _text(found).split()]
+
+
+def _text(file: Path) -> str:
+    """Empty of a thread or a program that has just ended."""
+    try:
+        return file.read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _cpu_of(pid: str) -> float:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    except FileNotFoundError:
+    stat = _text(Path(f"/proc/{pid}/stat"))
+    if not stat:
         return 0.0
     # After the name, which is in brackets, user and system time are the 12th and 13th fields.
     fields = stat.rpartition(")")[2].split()
