@@ -124,10 +124,11 @@ def test_at_the_time_limit_the_best_so_far_is_given(solver: Solver) -> None:
 
 
 def test_a_search_has_no_more_time_because_others_went_before(solver: Solver) -> None:
-    for _ in range(5):
+    for _ in range(6):
         began = time.perf_counter()
-        assert solver.solve(market_split(), 0.5).status is Status.FEASIBLE
-    assert time.perf_counter() - began < 4.0
+        solver.solve(market_split(), 0.2)
+    # With the time of those before it, it had 6 s.
+    assert time.perf_counter() - began < 3.0
 
 
 def test_an_overrun_is_ended_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
