@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pems_core.domain import HOUR, QUARTER, Command, CycleReport, Readings, Receipt, SiteState, Stage
+from pems_core.domain import HOUR, QUARTER, Command, CycleReport, Reading, Readings, Receipt, SiteState, Stage
 from pems_core.planning.planner import Planner
 from pems_core.recording.metrics import Household, Metrics, Moment
 from pems_core.recording.metrics.commands import CommandTimes
@@ -65,6 +65,16 @@ def test_a_device_that_was_never_read_is_lost_also_after_a_restart(household: Ho
     moment = Moment(household, Readings(START, {}), state)
     found = {p.tags["device"]: p.fields for p in Metrics(household).sample(moment) if p.measurement == "data_age"}
     assert found == {"inverter": {"doubtful": 0.0, "lost": 1.0}, "heating": {"doubtful": 0.0, "lost": 0.0}}
+
+
+def test_what_two_batteries_take_from_the_grid_is_the_import_once() -> None:
+    """The sun gives 1 kW, the grid 5 kW, of which the house has 2 kW: 3 kW of the 4 kW that go in are from the grid."""
+    two = Household("home", {name: inverter().equipment for name in ("first", "second")})
+    powers = {"site/pv_kw": 1.0, "site/import_kw": 5.0, "first/charge_kw": 3.0, "second/charge_kw": 1.0}
+    readings = Readings(START, {name: Reading(kw, "kW", START, START) for name, kw in powers.items()})
+    points = Metrics(two).sample(Moment(two, readings, SiteState(START, {}), START - HOUR / 60))
+    found = {p.tags["device"]: p.fields["grid_charge_kw"] for p in points if p.measurement == "battery"}
+    assert found == {"first": 2.25, "second": 0.75}
 
 
 @pytest.mark.parametrize(("after", "known"), [(QUARTER, True), (-QUARTER, True), (timedelta(0), False)])

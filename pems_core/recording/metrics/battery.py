@@ -1,6 +1,6 @@
 """What batteries and their inverters do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pems_core.domain import HOUR, BatterySpec, CycleReport, InverterState
 from pems_core.recording.catalogue import BATTERY
@@ -13,14 +13,19 @@ MODES = ("load_first", "battery_first", "grid_first")
 
 def battery_points(moment: Moment) -> Iterator[Point]:
     """One point for each inverter that has a battery."""
-    for name, spec in moment.household.inverters.items():
-        if spec.battery is not None:
-            yield _battery(moment, name, spec.battery)
+    batteries = {name: spec.battery for name, spec in moment.household.inverters.items() if spec.battery is not None}
+    charged_kw = {name: moment.number(f"{name}/charge_kw", "kW") for name in batteries}
+    from_grid = _from_grid(moment, [kw for kw in charged_kw.values() if kw is not None])
+    for name, battery in batteries.items():
+        charge_kw = charged_kw[name]
+        from_grid_kw = None if charge_kw is None or from_grid is None else from_grid * charge_kw
+        yield _battery(moment, name, battery, charge_kw, from_grid_kw)
 
 
-def _battery(moment: Moment, name: str, battery: BatterySpec) -> Point:
-    charge_kw, discharge_kw = (moment.number(f"{name}/{flow}", "kW") for flow in ("charge_kw", "discharge_kw"))
-    from_grid_kw = _grid_charge_kw(moment, charge_kw)
+def _battery(
+    moment: Moment, name: str, battery: BatterySpec, charge_kw: float | None, from_grid_kw: float | None
+) -> Point:
+    discharge_kw = moment.number(f"{name}/discharge_kw", "kW")
     mode = moment.word(f"{name}/mode")
     status = _status(charge_kw, discharge_kw, from_grid_kw)
     discharge_kwh, from_grid_kwh = times(discharge_kw, moment.hours), times(from_grid_kw, moment.hours)
@@ -49,12 +54,13 @@ def _battery(moment: Moment, name: str, battery: BatterySpec) -> Point:
     )
 
 
-def _grid_charge_kw(moment: Moment, charge_kw: float | None) -> float | None:
-    """What PV cannot have given, and the grid has."""
+def _from_grid(moment: Moment, charged_kw: Sequence[float]) -> float | None:
+    """Share of what all batteries take that PV cannot have given, and the grid has; None if it is not known."""
     pv_kw, import_kw = moment.number("site/pv_kw", "kW"), moment.number("site/import_kw", "kW")
-    if charge_kw is None or pv_kw is None or import_kw is None:
+    if pv_kw is None or import_kw is None:
         return None
-    return max(0.0, min(charge_kw - pv_kw, import_kw))
+    together_kw = sum(charged_kw)
+    return max(0.0, min(together_kw - pv_kw, import_kw)) / together_kw if together_kw > 0.0 else 0.0
 
 
 def _status(
