@@ -102,7 +102,7 @@ BATTERY = Measurement(
         Metric("status", TEXT, "charging, charging from the grid, discharging or resting (below 50 W)"),
         Metric("status_code", "-1 to 2", "-1 discharging, 0 resting, 1 charging, 2 charging from the grid"),
         Metric("grid_charging", SWITCH, "1 while more than 50 W come from the grid"),
-        Metric("grid_charge_kw", "kW", "charge_kw beyond what PV gives, no more than is imported; of several batteries by their charge"),
+        Metric("grid_charge_kw", "kW", "of the charge beyond what PV gives and within the import, this one's share"),
         Metric("grid_charge_kwh", "kWh", "grid_charge_kw · time since the last sample"),
         Metric("grid_charge_cost", CURRENCY, "grid_charge_kwh · import price"),
         Metric("planned_soc", SHARE, "state of charge that the plan in force has for now"),
