@@ -21,7 +21,7 @@ from .panels import (
     numbers,
     timeline,
 )
-from .questions import BY_DAY, WEEK, ask
+from .questions import BY_DAY, WEEK, ask, of_each_battery
 
 GRID_CHARGING = {0: ("no", "#2c3235"), 1: ("from the grid", YELLOW)}
 WAYS = (
@@ -39,36 +39,9 @@ def battery() -> Board:
     now = Row(
         6,
         [
-            (
-                dial(
-                    "State of charge",
-                    [ask("battery", "last soc", by=["device"], called="$tag_device")],
-                    "percentunit",
-                    SOC_STEPS,
-                    back="30m",
-                ),
-                5,
-            ),
-            (
-                numbers(
-                    "Charging",
-                    [ask("battery", "last status_code", by=["device"], called="$tag_device")],
-                    "none",
-                    codes=CHARGING,
-                    back="30m",
-                ),
-                5,
-            ),
-            (
-                numbers(
-                    "Mode",
-                    [ask("battery", "last mode_code", by=["device"], called="$tag_device")],
-                    "none",
-                    codes=MODES,
-                    back="30m",
-                ),
-                4,
-            ),
+            (dial("State of charge", [of_each_battery("last soc")], "percentunit", SOC_STEPS, back="30m"), 5),
+            (numbers("Charging", [of_each_battery("last status_code")], "none", codes=CHARGING, back="30m"), 5),
+            (numbers("Mode", [of_each_battery("last mode_code")], "none", codes=MODES, back="30m"), 4),
             (
                 numbers(
                     "Full cycles, last 24 h",
@@ -84,7 +57,7 @@ def battery() -> Board:
             (
                 numbers(
                     "Cells",
-                    [ask("battery", "last temperature_c", by=["device"], called="$tag_device")],
+                    [of_each_battery("last temperature_c")],
                     "celsius",
                     steps=((None, BLUE), (5.0, GREEN), (35.0, ORANGE), (45.0, RED)),
                     decimals=1,

@@ -19,7 +19,7 @@ from .panels import (
     lines,
     numbers,
 )
-from .questions import BY_DAY, OF_BASELINE, SINCE_BEGUN, WEEK, ask
+from .questions import BY_DAY, OF_BASELINE, SINCE_BEGUN, WEEK, ask, of_each_battery
 
 CURRENCY = "suffix:{currency}"
 PER_KWH = "suffix:{currency}/kWh"
@@ -57,20 +57,14 @@ def overview() -> Board:
             ),
             numbers(
                 "Battery",
-                [ask("battery", "last status_code", by=["device"], called="$tag_device")],
+                [of_each_battery("last status_code")],
                 "none",
                 "What the battery does now.",
                 codes=CHARGING,
                 back="30m",
                 links=link("battery"),
             ),
-            numbers(
-                "Inverter mode",
-                [ask("battery", "last mode_code", by=["device"], called="$tag_device")],
-                "none",
-                codes=MODES,
-                back="30m",
-            ),
+            numbers("Inverter mode", [of_each_battery("last mode_code")], "none", codes=MODES, back="30m"),
             numbers(
                 "Feeding in",
                 [ask("export", "last state_code", by=())],

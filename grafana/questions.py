@@ -59,6 +59,11 @@ def ask(
     return Question(" ".join(part for part in (text, tail, days) if part), called, table)
 
 
+def of_each_battery(column: str) -> Question:
+    """A figure of every battery, beside its name."""
+    return ask("battery", column, by=["device"], called="$tag_device")
+
+
 def _column(measurement: str, one: str | tuple[str, str]) -> str:
     what, called = one if isinstance(one, tuple) else (one, "")
     said = _formula(measurement, what)

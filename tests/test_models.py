@@ -206,6 +206,10 @@ class TestTraining:
             def adopt(self, content: Mapping[str, Any] | None) -> None:
                 raise PemsError("LightGBM cannot be loaded")
 
+        class OtherShape(Pupil):
+            def adopt(self, content: Mapping[str, Any] | None) -> None:
+                raise KeyError("trees")
+
         train([Pupil()], History(pd.DataFrame()), registry, NOW)
         registry.use("trial", 1, NOW, "tester", "")
         day, week = timedelta(days=1), timedelta(days=7)
@@ -215,6 +219,10 @@ class TestTraining:
         assert "day_of_year" in why_learn(Changed(), registry, NOW + day, week)
         assert registry.in_use("trial") is None
         assert "learned anew" in registry.story("trial")[-1].why
+        registry.use("trial", 1, NOW + day, "tester", "")
+        assert "has another shape than this code reads (KeyError: 'trees')" in why_learn(
+            OtherShape(), registry, NOW + day, week
+        )
 
     def test_is_learned_when_it_is_old_or_never_was_and_not_while_one_is_tried(self, registry: ModelRegistry) -> None:
         week = timedelta(days=7)

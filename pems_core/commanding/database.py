@@ -11,6 +11,7 @@ from typing import Any
 
 from pems_core.clock import Clock
 from pems_core.domain import Alert, PemsError, Severity
+from pems_core.set_aside import set_aside
 
 PLACE = "store"
 BUSY_MS = 200
@@ -259,11 +260,7 @@ class Database:
 
     def _set_aside(self, damage: sqlite3.DatabaseError) -> Path:
         now = self.clock.now()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%SZ}")
-        for ending in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + ending)
-            if part.exists():
-                part.replace(aside.with_name(aside.name + ending))
+        aside = set_aside(self.path, now)
         text = f"{self.path} was damaged ({damage}) and is set aside as {aside.name}; a new one was begun"
         self._damage = Alert(Severity.CRITICAL, self.place, text, now, "disk")
         return aside

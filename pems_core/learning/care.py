@@ -134,10 +134,10 @@ class _Review:
         if self.judged.days(rival, since) < LEAST_DAYS:
             return
         answered = self.judged.answered(mine, rival, since)
-        if found.days < LEAST_DAYS and answered >= LEAST_ANSWERS:
-            return
         if answered < LEAST_ANSWERS:
             self._tell(number, Stage.SET_ASIDE, f"it answered {answered:.0%} of the times that {rival} did")
+        elif found.days < LEAST_DAYS:
+            return
         elif worse.surely_better:
             self._tell(number, Stage.SET_ASIDE, f"it is worse than {rival}: {found}")
         elif tried.stage is Stage.SHADOW and found.days >= self.terms.shadow_days:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pems_core.domain import Learned, PemsError
+from pems_core.set_aside import set_aside
 
 DATABASE = "models.sqlite3"
 BUSY_S = 5.0
@@ -128,8 +129,7 @@ class ModelRegistry:
             found = str(damage)
         if found == "ok":
             return ""
-        aside = path.with_name(f"{DATABASE}.damaged-{now:%Y%m%dT%H%M%SZ}")
-        path.replace(aside)
+        aside = set_aside(path, now)
         return f"{path} was damaged ({found}) and is set aside as {aside.name}; all models are learned anew"
 
     def add(self, model: str, learned: Learned, made_at: datetime) -> Version:

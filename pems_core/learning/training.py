@@ -104,8 +104,11 @@ def _fault(learner: Learner, version: Version, registry: ModelRegistry) -> str:
         copy(learner).adopt(registry.content(version))
     except (BrokenModel, OutdatedModel) as fault:
         return str(fault)
-    except Exception:  # noqa: BLE001 - as a library that is missing: passes, and is told where it is used
+    except PemsError:
+        # A library that is missing comes back; it is told where the version is used.
         return ""
+    except (AttributeError, LookupError, TypeError, ValueError) as other:
+        return f"version {version.number} has another shape than this code reads ({type(other).__name__}: {other})"
     return ""
 
 
